@@ -1,0 +1,162 @@
+"""Segments of a ref log: one TOML file each (docs/format.md, Ref log segments).
+
+Written from templates, since a generic TOML writer takes fifty times as long; read by
+``cas.refs.reading``, which this module joins to the writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from cas.errors import RefSyntax
+from cas.refs.checks import check_entries, check_stamp
+from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry, order
+from cas.refs.partitions import Partition
+
+__all__ = ["FORMAT", "MAX_BYTES", "NOTHING", "Segment", "digest", "parse", "render"]
+
+FORMAT = 1
+MAX_BYTES = 1 << 28
+NOTHING = "0" * 64  # the digest before segment 1
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+_ESCAPES.update({chr(code): f"\\u{code:04X}" for code in (*range(32), 127) if chr(code) not in _ESCAPES})
+_ESCAPE_TABLE = str.maketrans(_ESCAPES)
+
+
+class Segment(NamedTuple):
+    """One segment: its entries in their order (stamp, write), its time in microseconds, and the digest of its bytes."""
+
+    number: int
+    time: int
+    author: str
+    previous: str
+    entries: tuple[Entry, ...]
+    digest: str
+
+
+def digest(content: bytes) -> str:
+    """What the next segment names this one by: BLAKE3-256 of its bytes, in hex."""
+    return blake3(content).hexdigest()
+
+
+def parse(content: bytes) -> Segment:
+    """The segment that the bytes hold. Raises RefSyntax, LimitExceeded or UnsupportedFormat."""
+    from cas.refs.reading import read_segment
+
+    number, time, author, previous, entries = read_segment(content)
+    return Segment(number, time, author, previous, entries, digest(content))
+
+
+def render(number: int, time: int, author: str, previous: str, entries: Iterable[Entry]) -> bytes:
+    """The bytes of a segment. Raises RefSyntax for entries that no reader would take."""
+    entries = sorted(entries, key=order)
+    check_entries(entries)
+    if type(number) is not int or not 1 <= number < 10**20:
+        raise RefSyntax(f"{number!r} is not the number of a segment")
+    if not isinstance(previous, str) or len(previous) != 64 or previous.strip("0123456789abcdef"):
+        raise RefSyntax(f"{previous!r} is not the digest of a segment")
+    write = _Writer()
+    head = (
+        f"cas = {FORMAT}\nsegment = {number}\ntime = {write.stamp(check_stamp(time))}\n"
+        f'author = {quote(author)}\nprevious = "{previous}"\n'
+    )
+    try:
+        content = "".join([head, *write.blocks(entries)]).encode()
+    except UnicodeEncodeError:
+        raise RefSyntax("a text in an entry is not Unicode") from None
+    if len(content) > MAX_BYTES:
+        raise RefSyntax(
+            f"{len(entries)} entries make a segment of {len(content)} bytes: at most {MAX_BYTES} are allowed",
+            hint="publish them in several batches",
+        )
+    return content
+
+
+def quote(text: str) -> str:
+    """A TOML basic string."""
+    return f'"{text}"' if text.isalnum() else f'"{text.translate(_ESCAPE_TABLE)}"'
+
+
+def bare_or_quoted(key: str) -> str:
+    """A TOML key: bare where that is allowed."""
+    return key if key.isascii() and key.replace("_", "a").replace("-", "a").isalnum() else quote(key)
+
+
+class _Writer:
+    """Templates for each kind of entry; remembers what names, partitions and seconds look like."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._partitions: dict[Partition, str] = {}
+        self._second = -1
+        self._prefix = ""
+
+    def blocks(self, entries: Sequence[Entry]) -> list[str]:
+        out = []
+        version = self._version
+        for entry in entries:
+            if type(entry) is VersionEntry:
+                out.append(version(entry))
+            else:
+                out.append(f'{self._other(entry)}stamp = {self.stamp(entry.stamp)}\nwrite = "{entry.write}"\n')
+        return out
+
+    def _version(self, entry: VersionEntry) -> str:
+        name, partition, version, literal, artifact, span, stamp, write = entry
+        made = "" if span is None else f'span = "{span}"\n'
+        return (
+            f"\n[[version]]\n{self._ref(name, partition)}version = {quote(version)}\n"
+            f'literal = "{literal}"\nartifact = "{artifact}"\n{made}stamp = {self.stamp(stamp)}\nwrite = "{write}"\n'
+        )
+
+    def _other(self, entry: Entry) -> str:
+        if isinstance(entry, AliasEntry):
+            replaces = ", ".join(map(quote, entry.replaces))
+            return (
+                f"\n[[alias]]\n{self._ref(entry.name, entry.partition)}alias = {quote(entry.alias)}\n"
+                f"version = {quote(entry.version)}\nreplaces = [{replaces}]\n"
+            )
+        if isinstance(entry, DeleteEntry):
+            what = _optional("version", entry.version) + _optional("alias", entry.alias)
+            return f"\n[[delete]]\n{self._ref(entry.name, entry.partition)}{what}"
+        if isinstance(entry, SpanEntry):
+            return f'\n[[span]]\nopen = "{entry.open}"\n{_optional("close", entry.close)}label = {quote(entry.label)}\n'
+        assert isinstance(entry, DeclareEntry)
+        granularity = _optional("granularity", entry.granularity and entry.granularity.value)
+        described = _optional("type", entry.type) + _optional("description", entry.description)
+        keys = ", ".join(map(quote, entry.keys))
+        return f"\n[[declare]]\nname = {quote(entry.name)}\nkeys = [{keys}]\n{granularity}{described}"
+
+    def _ref(self, name: str, partition: Partition) -> str:
+        named = self._names.get(name)
+        if named is None:
+            named = self._names[name] = f"name = {quote(name)}\n"
+        if partition.keys or partition.time is not None:
+            part = self._partitions.get(partition)
+            if part is None:
+                part = self._partitions[partition] = _partition(partition)
+            return named + part
+        return named
+
+    def stamp(self, stamp: int) -> str:
+        second, micro = divmod(stamp, 1_000_000)
+        if second != self._second:
+            from cas.clock import to_iso
+
+            self._second = second
+            self._prefix = f'"{to_iso(second * 1_000_000)[:19]}.'
+        return f'{self._prefix}{micro:06d}Z"'
+
+
+def _partition(partition: Partition) -> str:
+    pairs = ", ".join(f"{bare_or_quoted(key)} = {quote(value)}" for key, value in partition.keys)
+    keys = f"partitions = {{{pairs}}}\n" if pairs else ""
+    return keys + _optional("time", partition.time)
+
+
+def _optional(key: str, text: str | None) -> str:
+    return "" if text is None else f"{key} = {quote(text)}\n"
