@@ -1,0 +1,139 @@
+"""What a codec is: the one class that users subclass, and what it is handed."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from cas.errors import CodecError, LimitExceeded
+from cas.literals.literal import Literal
+from cas.literals.ports import Bytes, Store, Writer
+from cas.objects.ids import Kind, ObjectId
+
+if TYPE_CHECKING:
+    from cas.objects.trees import TreeEntry
+
+__all__ = ["Codec", "Content", "Decoding", "Encoding", "read_bounded", "read_members"]
+
+MAX_SMALL = 1 << 30
+
+
+class Content(NamedTuple):
+    """Where a value went: the id of a blob or tree, and its size in bytes."""
+
+    id: ObjectId
+    size: int
+
+
+class Encoding(NamedTuple):
+    """One encoding under way: where objects go, what the value is called in errors, and what is allowed."""
+
+    writer: Writer
+    name: str
+    allow_pickle: bool
+    child: Callable[[object, str], Literal]
+
+
+class Decoding(NamedTuple):
+    """One decoding under way: where objects come from, and what is allowed."""
+
+    store: Store
+    allow_pickle: bool
+    child: Callable[[Literal], object]
+
+
+class Codec:
+    """Turns values of some Python types into bytes and back.
+
+    Subclass it, name the stored ``type`` and the Python ``types``, write ``encode`` and ``decode``, register one
+    instance. ``encode`` returns bytes, or a mapping of member names to bytes (each then deduplicates by itself), and
+    ``decode`` is handed the same. Equal values must give equal bytes.
+
+    >>> import cas
+    >>> class Point:
+    ...     def __init__(self, x, y):
+    ...         self.x, self.y = x, y
+    >>> class PointCodec(cas.Codec):
+    ...     type = "example.Point"
+    ...     types = (Point,)
+    ...     def encode(self, value):
+    ...         return f"{value.x},{value.y}".encode()
+    ...     def decode(self, content):
+    ...         return Point(*map(int, content.decode().split(",")))
+    >>> cas.register(PointCodec())
+
+    ``type`` is stored and must never mean anything else; raise ``version`` when the bytes change, and keep the codec of
+    the old version registered too, so that old values can still be read. ``types`` match exactly, ``bases`` also match
+    subclasses; either may be given as ``"module.Name"``, so that nothing heavy is imported for it. A ``decode`` must
+    never run code that the bytes name.
+    """
+
+    type: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    types: ClassVar[tuple[builtins.type[Any] | str, ...]] = ()
+    bases: ClassVar[tuple[builtins.type[Any] | str, ...]] = ()
+
+    def encode(self, value: Any) -> Bytes | Mapping[str, Bytes]:
+        """The value's bytes, or a mapping of member names to bytes."""
+        raise CodecError(f"codec {self.type} cannot encode a {type(value).__name__}")
+
+    def decode(self, content: Any) -> Any:
+        """Inverse of ``encode``: given bytes, or a dict of bytes."""
+        raise CodecError(f"codec {self.type} cannot decode a {type(content).__name__}")
+
+    def choose(self, value: Any) -> Codec:  # noqa: ARG002 (for codecs that look at the value)
+        """The codec for this very value: this one, unless a type's values are stored under several type tags."""
+        return self
+
+    def write(self, value: Any, encoding: Encoding) -> Content:
+        """Store the value; override it only to stream or to hold other values."""
+        content = self.encode(value)
+        if isinstance(content, Mapping):
+            return write_members(content, encoding.writer)
+        if not isinstance(content, (bytes, bytearray, memoryview)):
+            raise CodecError(f"codec {self.type} encoded {encoding.name} as {type(content).__name__}, not bytes")
+        return Content(encoding.writer.put_blob(content), memoryview(content).nbytes)
+
+    def read(self, literal: Literal, decoding: Decoding) -> Any:
+        """Load the value; override it only together with ``write``."""
+        store = decoding.store
+        if store.kind(literal.content) is Kind.TREE:
+            members = read_members(literal, store)
+            return self.decode({name: store.read(entry.id, Kind.BLOB) for name, entry in members.items()})
+        return self.decode(store.read(literal.content, Kind.BLOB))
+
+
+def write_members(
+    members: Mapping[str, Bytes], writer: Writer, others: Mapping[str, TreeEntry] | None = None
+) -> Content:
+    """A tree of blobs, all written in one go, and of ``others``, entries made before."""
+    from cas.objects.trees import Blob
+
+    views = {name: memoryview(content) for name, content in members.items()}
+    ids = writer.put_blobs(list(views.values()))
+    entries: dict[str, TreeEntry] = dict(others or {})
+    for (name, view), blob in zip(views.items(), ids, strict=True):
+        entries[name] = Blob(blob, view.nbytes)
+    return Content(*writer.put_tree(entries))
+
+
+def read_members(literal: Literal, store: Store) -> dict[str, Any]:
+    """The entries of a literal's tree: blobs and literals. Raises CodecError when it is not one."""
+    from cas.objects.trees import Blob, LiteralRef, decode_tree
+
+    if store.kind(literal.content) is not Kind.TREE:
+        raise CodecError(f"content of a {literal.type} is not a tree")
+    entries = decode_tree(store.read(literal.content, Kind.TREE))
+    for name, entry in entries.items():
+        if not isinstance(entry, (Blob, LiteralRef)):
+            raise CodecError(f"member {name} of a {literal.type} is neither a blob nor a literal")
+    return entries
+
+
+def read_bounded(content: ObjectId, store: Store, what: str, limit: int = MAX_SMALL) -> bytes:
+    """A blob that must fit in memory several times over. Raises LimitExceeded beyond ``limit`` bytes."""
+    size = store.size(content)
+    if size > limit:
+        raise LimitExceeded(f"{what} has {size} bytes; at most {limit} are read")
+    return store.read(content, Kind.BLOB)

@@ -1,0 +1,213 @@
+"""Which codec serves which Python type and which stored type tag; encode and decode by it.
+
+Heavy libraries are not imported to look a type up: their types are matched by qualified name, and the codec's module is
+imported only then. Codecs come from this registry alone, never from a name found in stored bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from cas.errors import CodecError, DeclarationError, UnknownType, UnsupportedFormat
+from cas.literals.codec import Codec, Decoding, Encoding
+from cas.literals.literal import Literal
+from cas.literals.plain import PLAIN, all_flat, encode_flat
+from cas.literals.ports import Store, Writer
+from cas.literals.scalars import BYTES, SCALARS, TEXT
+
+__all__ = ["decode", "encode", "encode_many", "register", "registered"]
+
+
+class _Entry(NamedTuple):
+    """A codec, or how to load it, and what it claims."""
+
+    tag: str
+    version: int
+    types: tuple[type | str, ...]
+    bases: tuple[type | str, ...]
+    load: Callable[[], Codec]
+
+
+class Registry:
+    """Codecs by type tag and version, and by Python type."""
+
+    def __init__(self) -> None:
+        self._by_tag: dict[tuple[str, int], _Entry] = {}
+        self._by_type: dict[type | str, _Entry] = {}
+        self._by_base: dict[type | str, _Entry] = {}
+        self._found: dict[type, Codec | None] = {}
+
+    def add(self, entry: _Entry) -> None:
+        """Take an entry. Raises DeclarationError when its tag or one of its types is taken."""
+        if (entry.tag, entry.version) in self._by_tag:
+            raise DeclarationError(
+                f"a codec for type {entry.tag!r} version {entry.version} is registered already",
+                hint="choose another type, or raise the version",
+            )
+        for claimed, places in ((entry.types, self._by_type), (entry.bases, self._by_base)):
+            for kind in claimed:
+                before = places.get(kind)
+                if before is not None and before.tag != entry.tag:
+                    raise DeclarationError(f"values of {_named(kind)} have the codec {before.tag!r} already")
+        self._by_tag[entry.tag, entry.version] = entry
+        for claimed, places in ((entry.types, self._by_type), (entry.bases, self._by_base)):
+            for kind in claimed:
+                before = places.get(kind)
+                if before is None or before.version < entry.version:
+                    places[kind] = entry
+        self._found.clear()
+
+    def of_type(self, kind: type) -> Codec | None:
+        """The codec for values of a type: by exact type, then by its bases in their order; None without one."""
+        if kind not in self._found:
+            entry = self._search(kind)
+            self._found[kind] = None if entry is None else entry.load()
+        return self._found[kind]
+
+    def of_tag(self, tag: str, version: int) -> Codec:
+        """The codec that reads a stored type. Raises CodecError or UnsupportedFormat."""
+        entry = self._by_tag.get((tag, version))
+        if entry is not None:
+            return entry.load()
+        known = [number for name, number in self._by_tag if name == tag]
+        if known and version > max(known):
+            raise UnsupportedFormat(
+                f"a {tag} of codec version {version} was written by a newer cas; this one reads up to {max(known)}",
+                hint="upgrade: pip install --upgrade cas-store",
+            )
+        if known:
+            raise CodecError(f"no codec for version {version} of type {tag!r}", hint="register the older codec as well")
+        raise CodecError(
+            f"no codec is registered for the stored type {tag!r}",
+            hint="import the module that registers it, or call cas.register(codec) first",
+        )
+
+    def _search(self, kind: type) -> _Entry | None:
+        entry = self._by_type.get(kind) or self._by_type.get(_qualified(kind))
+        if entry is not None:
+            return entry
+        for base in kind.__mro__:
+            entry = self._by_base.get(base) or self._by_base.get(_qualified(base))
+            if entry is not None:
+                return entry
+        return None
+
+
+def register(codec: Codec) -> None:
+    """Use a codec from now on, for its Python types and its stored type.
+
+    Raises DeclarationError when the codec names no type, or something it claims is taken.
+    """
+    if not isinstance(codec, Codec):
+        raise DeclarationError(f"{codec!r:.80} is not a codec", hint="register an instance of a subclass of cas.Codec")
+    if not (isinstance(codec.type, str) and codec.type and isinstance(codec.version, int) and codec.version > 0):
+        raise DeclarationError(f"{type(codec).__name__} needs a type (a str) and a version (an int from 1 up)")
+    _REGISTRY.add(_Entry(codec.type, codec.version, tuple(codec.types), tuple(codec.bases), lambda: codec))
+
+
+def registered(tag: str) -> bool:
+    """Whether a codec of any version reads the stored type."""
+    return any(name == tag for name, _ in _REGISTRY._by_tag)
+
+
+def encode(
+    value: object,
+    writer: Writer,
+    *,
+    name: str | None = None,
+    allow_pickle: bool = False,
+    codec: Codec | None = None,
+) -> Literal:
+    """Store a value's objects and return its literal.
+
+    ``name`` is what errors call the value (a variable, a field); ``codec`` overrides the one registered for its type.
+    Raises UnknownType when no codec serves the type, CodecError when the value cannot be stored.
+    """
+    called = name or "value"
+    if codec is None:
+        codec = (_REGISTRY.of_type(type(value)) or _unregistered(value, called, allow_pickle)).choose(value)
+
+    def child(member: object, path: str) -> Literal:
+        return encode(member, writer, name=path, allow_pickle=allow_pickle)
+
+    content, size = codec.write(value, Encoding(writer, called, allow_pickle, child))
+    return Literal(codec.type, codec.version, content, size)
+
+
+def encode_many(values: Iterable[object], writer: Writer, *, allow_pickle: bool = False) -> list[Literal]:
+    """Store many values; one literal for each. Plain JSON-like values go the fast way, as one batch of blobs."""
+    batch = list(values)
+    kinds = list(map(type, batch))
+    if str not in kinds and all_flat(batch):
+        try:
+            contents = list(map(encode_flat, batch))
+        except (OverflowError, UnicodeEncodeError):
+            contents = []
+        if contents:
+            tags = map(PLAIN.__getitem__, kinds)
+            rows = zip(tags, [1] * len(batch), writer.put_blobs(contents), map(len, contents), strict=True)
+            return list(map(Literal._make, rows))
+    return [
+        encode(value, writer, name=f"value {position}", allow_pickle=allow_pickle)
+        for position, value in enumerate(batch)
+    ]
+
+
+def decode(literal: Literal, store: Store, *, allow_pickle: bool = False) -> Any:
+    """The value of a literal.
+
+    Raises CodecError when no codec reads its type or the bytes are not what that codec writes, UnsupportedFormat when a
+    newer cas wrote it, UnsafeSerializer for pickle that the call does not allow.
+    """
+    codec = _REGISTRY.of_tag(literal.type, literal.codec)
+
+    def child(member: Literal) -> object:
+        return decode(member, store, allow_pickle=allow_pickle)
+
+    return codec.read(literal, Decoding(store, allow_pickle, child))
+
+
+def _unregistered(value: object, name: str, allow_pickle: bool) -> Codec:
+    if allow_pickle:
+        return _REGISTRY.of_tag("pickle", 1)
+    kind = type(value)
+    raise UnknownType(
+        f"{name} is a {_qualified(kind)}, and no codec is registered for that type",
+        hint=f"register one: class MyCodec(cas.Codec): type = 'my.{kind.__name__}'; types = ({kind.__name__},); "
+        "def encode(self, value): return <bytes>; def decode(self, content): return <value> · "
+        "then cas.register(MyCodec())",
+    )
+
+
+def _qualified(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _named(kind: type | str) -> str:
+    return kind if isinstance(kind, str) else _qualified(kind)
+
+
+def _loader(module: str, attribute: str) -> Callable[[], Codec]:
+    def load() -> Codec:
+        codec: Codec = getattr(import_module(f"cas.literals.{module}"), attribute)
+        return codec
+
+    return load
+
+
+# Codecs whose module is imported at first use: tag, module, attribute, types, bases.
+_LAZY: tuple[tuple[str, str, str, tuple[type | str, ...], tuple[type | str, ...]], ...] = (
+    ("file", "files", "FILE", ("cas.literals.files.File",), ("pathlib.Path", "pathlib._local.Path")),
+    ("directory", "files", "DIRECTORY", ("cas.literals.files.Tree",), ()),
+    ("pickle", "pickles", "PICKLE", (), ()),
+)
+
+_REGISTRY = Registry()
+for _codec in (TEXT, BYTES, *SCALARS):
+    register(_codec)
+for _kind in (list, dict, tuple, set, frozenset):
+    _REGISTRY.add(_Entry(PLAIN[_kind], 1, (_kind,), (), _loader("containers", PLAIN[_kind].upper())))
+for _tag, _module, _attribute, _types, _bases in _LAZY:
+    _REGISTRY.add(_Entry(_tag, 1, _types, _bases, _loader(_module, _attribute)))
