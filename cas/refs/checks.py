@@ -19,8 +19,11 @@ END = 253402300800000000  # the first microsecond of the year 10000
 _HEX = "0123456789abcdef"
 
 
-def check_entries(entries: Sequence[Entry]) -> None:
-    """Raises RefSyntax (InvalidRefName for names) unless every entry may stand in a log."""
+def check_entries(entries: Sequence[Entry], *, unique: bool = True) -> None:
+    """Raises RefSyntax (InvalidRefName for names) unless every entry may stand in a log.
+
+    Within one segment write ids are ``unique``; over a whole log an entry may come twice, by two ways.
+    """
     by_kind: dict[type, list[Entry]] = {}
     for entry in entries:
         by_kind.setdefault(type(entry), []).append(entry)
@@ -29,11 +32,10 @@ def check_entries(entries: Sequence[Entry]) -> None:
         if check is None:
             raise RefSyntax(f"{kind.__name__} is not an entry of a ref log")
         check(group)
-    for entry in entries:
-        check_stamp(entry.stamp)
+    _stamps([entry.stamp for entry in entries])
     writes = [entry.write for entry in entries]
     _ids("write id", writes, 32)
-    if len(set(writes)) != len(writes):
+    if unique and len(set(writes)) != len(writes):
         raise RefSyntax("two entries of a segment have the same write id")
 
 
@@ -42,6 +44,13 @@ def check_stamp(stamp: int) -> int:
     if type(stamp) is int and 0 <= stamp < END:
         return stamp
     raise RefSyntax(f"{shown(stamp)} is not a time in microseconds from 1970 to 9999")
+
+
+def _stamps(stamps: Sequence[int]) -> None:
+    if set(map(type, stamps)) <= {int} and (not stamps or (min(stamps) >= 0 and max(stamps) < END)):
+        return
+    for stamp in stamps:
+        check_stamp(stamp)
 
 
 def _versions(group: list[VersionEntry]) -> None:

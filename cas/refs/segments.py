@@ -59,6 +59,8 @@ def render(number: int, time: int, author: str, previous: str, entries: Iterable
         raise RefSyntax(f"{number!r} is not the number of a segment")
     if not isinstance(previous, str) or len(previous) != 64 or previous.strip("0123456789abcdef"):
         raise RefSyntax(f"{previous!r} is not the digest of a segment")
+    if not isinstance(author, str):
+        raise RefSyntax(f"the author of a segment is text, not {type(author).__name__}")
     write = _Writer()
     head = (
         f"cas = {FORMAT}\nsegment = {number}\ntime = {write.stamp(check_stamp(time))}\n"
