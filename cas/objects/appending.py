@@ -1,0 +1,145 @@
+"""The file of an open pack: exclusive, locked, appended to, sealed once (docs/format.md, Packs)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from cas.errors import StorageError
+from cas.objects.packs import MAGIC
+from cas.storage.durable import fsync_directory, fsync_file, make_directories, write_all, write_views
+
+__all__ = ["AppendFile"]
+
+_WRITEBACK = 128 << 20  # start writing to the disk behind the writer, so that the last fsync is short
+
+
+class AppendFile:
+    """``<directory>/<32 hex>.open``, created and locked; ``size`` counts what is written. Methods raise OSError."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.descriptor, self.path = _create(directory)
+        self.number = self.path.stem
+        self.size = 0
+        self.synced = 0
+        """How much of the file is known to be durable."""
+        self._pushed = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._pushing: Future[None] | None = None
+        try:
+            self.append([MAGIC])
+        except OSError:
+            self.drop()
+            raise
+
+    def append(self, views: list[bytes | memoryview]) -> None:
+        """Write the pieces; where that fails the file is as long as before."""
+        try:
+            if len(views) == 1:
+                write_all(self.descriptor, views[0])
+            else:
+                write_views(self.descriptor, views)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self.descriptor, self.size)
+                os.lseek(self.descriptor, self.size, os.SEEK_SET)
+            raise
+        self.size += sum(map(len, views))
+        if self.size - self._pushed >= _WRITEBACK:
+            self._push()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes that were written."""
+        return os.pread(self.descriptor, length, offset)
+
+    def seal(self) -> Path:
+        """Make the file durable, read-only and visible as a pack; its path. After an OSError the file must be dropped:
+        the kernel reports a failed write-back once only, so a second fsync would lie."""
+        self._settle()
+        fsync_file(self.descriptor)
+        os.fchmod(self.descriptor, 0o444)
+        sealed = self.path.with_suffix(".pack")
+        self.path.rename(sealed)
+        self.path = sealed
+        fsync_directory(self.directory)
+        self.close()
+        return sealed
+
+    def sync(self) -> None:
+        """Make what was written durable, under the name the file has now. After an OSError the file must be dropped."""
+        if self.synced == self.size:
+            return
+        self._settle()
+        fsync_file(self.descriptor)
+        if not self.synced:
+            fsync_directory(self.directory)
+        self.synced = self.size
+
+    def drop(self) -> None:
+        """Take back what is not durable yet: the tail, or the whole file. What was synced stays for a salvager."""
+        with suppress(OSError):
+            self._settle()
+        with suppress(OSError):
+            if self.synced:
+                os.ftruncate(self.descriptor, self.synced)
+            else:
+                self.path.unlink()
+        self.close()
+
+    def close(self) -> None:
+        """Give the descriptor up, and the lock with it."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def _push(self) -> None:
+        self._settle()
+        self._pushed = self.size
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="cas-writeback")
+        self._pushing = self._pool.submit(os.fsync, self.descriptor)
+
+    def _settle(self) -> None:
+        if self._pushing is not None:
+            pushing, self._pushing = self._pushing, None
+            pushing.result()
+
+
+def _create(directory: Path) -> tuple[int, Path]:
+    """A new locked file. One that a salvager took between its creation and its lock is left to the salvager."""
+    for _ in range(100):
+        path = directory / f"{os.urandom(16).hex()}.open"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            make_directories(directory)
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if names(path, descriptor):
+                return descriptor, path
+        except BlockingIOError:
+            pass
+        except OSError:
+            os.close(descriptor)
+            with suppress(OSError):
+                path.unlink()
+            raise
+        os.close(descriptor)
+    raise StorageError(f"cannot lock a new pack in {directory}: another process takes each one away")
+
+
+def names(path: Path, descriptor: int) -> bool:
+    """Whether the path still names the open file."""
+    try:
+        there = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(there, os.fstat(descriptor))

@@ -1,0 +1,178 @@
+"""Reading blobs: streams, seekable files, export. Every chunk is verified, and every whole."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from blake3 import blake3
+
+from cas.errors import CorruptObject, HashMismatch, StorageError, TypeMismatch
+from cas.objects.ids import BlobId, Kind
+from cas.objects.maps import Chunk, ChunkMap
+from cas.storage.durable import create_temporary, fsync_directory, fsync_file, storage_errors, write_views
+
+if TYPE_CHECKING:
+    from cas.objects.store import ObjectStore
+
+__all__ = ["export", "open_blob", "stream"]
+
+_BUFFER = 256 * 1024
+_BATCH = 4 << 20
+
+
+def stream(store: ObjectStore, blob: BlobId) -> Iterator[bytes]:
+    """A blob's bytes chunk by chunk, each verified; HashMismatch at the end where the whole is not the blob."""
+    chunks = _chunks(store, blob)
+    if isinstance(chunks, bytes):
+        yield chunks
+        return
+    whole = blake3()
+    for chunk in chunks.chunks():
+        payload = _read(store, chunk, blob)
+        whole.update(payload)
+        yield payload
+    _compare(whole, blob)
+
+
+def open_blob(store: ObjectStore, blob: BlobId) -> BinaryIO:
+    """A blob as a seekable file that reads only the chunks it needs, each verified."""
+    chunks = _chunks(store, blob)
+    if isinstance(chunks, bytes):
+        return io.BytesIO(chunks)
+    return cast("BinaryIO", io.BufferedReader(_ChunkedFile(store, chunks), _BUFFER))
+
+
+def export(store: ObjectStore, blob: BlobId, path: Path, mode: int | None) -> None:
+    """Write a blob to ``path``: a temporary file beside it, verified, made durable, then renamed.
+
+    ``mode`` are the permission bits; without it those of a new file. Raises StorageError, StorageFull, CorruptObject.
+    """
+    with storage_errors(f"write {path}"):
+        if path.is_dir():
+            raise StorageError(f"cannot write {path}: it is a directory")
+        descriptor, scratch = create_temporary(path.parent)
+        try:
+            try:
+                write_blob(store, blob, descriptor)
+                os.fchmod(descriptor, _usual_mode() if mode is None else mode)
+                fsync_file(descriptor)
+            finally:
+                os.close(descriptor)
+            scratch.rename(path)
+            fsync_directory(path.parent)
+        finally:
+            with suppress(FileNotFoundError):
+                scratch.unlink()
+
+
+def write_blob(store: ObjectStore, blob: BlobId, descriptor: int) -> None:
+    """Write a blob's bytes to a file, verified chunk by chunk and, in a second thread, as a whole."""
+    chunks = _chunks(store, blob)
+    if isinstance(chunks, bytes):
+        write_views(descriptor, [chunks])
+        return
+    whole = blake3()
+    with ThreadPoolExecutor(1, thread_name_prefix="cas-verify") as pool:
+        hashing = None
+        for batch in _batches(chunks):
+            payloads: list[bytes | memoryview] = [_read(store, chunk, blob) for chunk in batch]
+            if hashing is not None:
+                hashing.result()
+            hashing = pool.submit(_absorb, whole, payloads)
+            write_views(descriptor, payloads)
+    _compare(whole, blob)
+
+
+class _ChunkedFile(io.RawIOBase):
+    """Reads through a chunk map; keeps the chunk it read last."""
+
+    def __init__(self, store: ObjectStore, chunks: ChunkMap) -> None:
+        super().__init__()
+        self._store = store
+        self._map = chunks
+        self._position = 0
+        self._start = 0
+        self._chunk = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._map.size}.get(whence)
+        if base is None or base + offset < 0:
+            raise ValueError(f"cannot seek to {offset} from {whence}")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, target: object) -> int:
+        view = memoryview(target).cast("B")  # type: ignore[arg-type]  # RawIOBase promises a buffer
+        done = 0
+        while done < len(view) and self._position < self._map.size:
+            inner = self._position - self._start
+            if not 0 <= inner < len(self._chunk):
+                self._start, chunk = self._map.at(self._position)
+                self._chunk = _read(self._store, chunk, self._map.blob)
+                inner = self._position - self._start
+            piece = self._chunk[inner : inner + len(view) - done]
+            view[done : done + len(piece)] = piece
+            done += len(piece)
+            self._position += len(piece)
+        return done
+
+
+def _chunks(store: ObjectStore, blob: BlobId) -> ChunkMap | bytes:
+    """A blob's map, or its bytes where they are one entry."""
+    kind, payload = store.load(blob)
+    if kind is Kind.BLOB:
+        return payload
+    if kind is not Kind.MAP:
+        raise TypeMismatch(f"{blob.hex()} is a {kind.name.lower()}, not a blob")
+    return ChunkMap(payload, lambda part: store.load(part, Kind.PART)[1])
+
+
+def _read(store: ObjectStore, chunk: Chunk, blob: BlobId) -> bytes:
+    payload = store.load(chunk.id, Kind.BLOB)[1]
+    if len(payload) != chunk.length:
+        raise CorruptObject(f"blob {blob.hex()}: chunk {chunk.id.hex()} has not the length that the map says")
+    return payload
+
+
+def _batches(chunks: ChunkMap) -> Iterator[list[Chunk]]:
+    batch: list[Chunk] = []
+    size = 0
+    for chunk in chunks.chunks():
+        batch.append(chunk)
+        size += chunk.length
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _absorb(whole: blake3, payloads: list[bytes | memoryview]) -> None:
+    for payload in payloads:
+        whole.update(payload)
+
+
+def _compare(whole: blake3, blob: BlobId) -> None:
+    if whole.digest() != blob:
+        raise HashMismatch(f"blob {blob.hex()}: its chunks, streamed, are not it", hint="cas fsck")
+
+
+def _usual_mode() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,164 @@
+"""Packs that are still open: reading them, and sealing those whose writer died."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cas.errors import CorruptObject
+from cas.objects.appending import names
+from cas.objects.ids import Kind, ObjectId
+from cas.objects.packs import ENTRY, ENTRY_SIZE, MAGIC, Pages, ScannedEntry, footer, scan, verified
+from cas.storage.durable import fsync_directory, fsync_file, storage_errors, typed, write_all
+
+if TYPE_CHECKING:
+    from cas.objects.store import ObjectStore
+
+__all__ = ["live", "salvage", "search_open"]
+
+_WINDOW = 256 * 1024
+_TOLD = frozenset({Kind.SPAN, Kind.ARTIFACT})
+
+
+def live(directory: Path, kind: Kind) -> Iterator[tuple[ObjectId, bytes]]:
+    """The objects of a kind in the open packs of a directory, each verified, up to each file's first torn entry."""
+    for path in _open_packs(directory):
+        with _opened(path) as content:
+            for entry in scan(content):
+                if entry.kind is kind:
+                    yield entry.id, payload_of(content, entry)
+
+
+def search_open(directory: Path, key: bytes) -> tuple[Kind, bytes] | None:
+    """The kind and verified payload of what some open pack holds under a key."""
+    for path in _open_packs(directory):
+        with _opened(path) as content:
+            place = _place(content, key)
+            if place is None:
+                continue
+            start, end = place
+            number, _, ident = ENTRY.unpack(content[start : start + ENTRY_SIZE])
+            with suppress(CorruptObject):
+                kind, _, payload = verified(number, ident, content[start + ENTRY_SIZE : end])
+                return kind, payload
+    return None
+
+
+def salvage(store: ObjectStore) -> list[tuple[Kind, ObjectId, bytes]]:
+    """Seal every open pack whose lock is free, cut after its last whole entry.
+
+    Gives the span and artifact records found. Raises StorageError, StorageFull; what is not sealed then stays
+    as it was, for the next writer.
+    """
+    told: list[tuple[Kind, ObjectId, bytes]] = []
+    for path in _open_packs(store.directory):
+        with storage_errors(f"salvage {path}"):
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Between our open and our lock its writer may have sealed it, or another salvager.
+                if names(path, descriptor):
+                    told += _seal(store, path, descriptor)
+            except BlockingIOError:
+                continue
+            finally:
+                os.close(descriptor)
+    return told
+
+
+def payload_of(content: Pages, entry: ScannedEntry) -> bytes:
+    """The payload of a scanned entry."""
+    return verified(content[entry.offset : entry.end][0], entry.id, content[entry.offset + ENTRY_SIZE : entry.end])[2]
+
+
+def _seal(store: ObjectStore, path: Path, descriptor: int) -> list[tuple[Kind, ObjectId, bytes]]:
+    content = _OpenFile(descriptor)
+    entries = list(scan(content)) if content[: len(MAGIC)] == MAGIC else []
+    if not entries:
+        path.unlink()
+        return []
+    told = [(entry.kind, entry.id, payload_of(content, entry)) for entry in entries if entry.kind in _TOLD]
+    end = entries[-1].end
+    places = {entry.key: entry.offset for entry in entries}
+    mapped = {
+        int.from_bytes(content[entry.offset + 69 : entry.offset + 77], "little")
+        for entry in entries
+        if entry.kind is Kind.MAP
+    }
+    os.ftruncate(descriptor, end)
+    os.lseek(descriptor, end, os.SEEK_SET)
+    write_all(descriptor, footer(end, places, (), mapped))
+    try:
+        fsync_file(descriptor)
+    except OSError as error:
+        raise typed(f"make {path} durable", error) from error
+    os.fchmod(descriptor, 0o444)
+    sealed = path.with_suffix(".pack")
+    path.rename(sealed)
+    fsync_directory(store.directory)
+    store.admit(sealed)
+    return told
+
+
+def _open_packs(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.suffix == ".open")
+    except FileNotFoundError:
+        return []
+
+
+class _OpenFile:
+    """A file that its writer may cut short at any time: read, never mapped, since a mapped page that goes away kills
+    the reader. Keeps the window it read last."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+        self._start = 0
+        self._window = b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, span: slice, /) -> bytes:
+        start, stop, _ = span.indices(self._size)
+        if not self._start <= start <= stop <= self._start + len(self._window):
+            self._start = start
+            self._window = os.pread(self._descriptor, max(stop - start, _WINDOW), start)
+        return self._window[start - self._start : stop - self._start]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_OpenFile | bytes]:
+    """The bytes of an open pack; none where it is gone."""
+    with storage_errors(f"read {path}"):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            yield b""
+            return
+        try:
+            yield _OpenFile(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _place(content: Pages, key: bytes) -> tuple[int, int] | None:
+    """Where the entry of a key begins and ends, going by the headers alone."""
+    start, size = len(MAGIC), len(content)
+    while start + ENTRY_SIZE <= size:
+        number, length, ident = ENTRY.unpack(content[start : start + ENTRY_SIZE])
+        end = start + ENTRY_SIZE + length
+        if end > size:
+            return None
+        if (content[start + ENTRY_SIZE : start + ENTRY_SIZE + 32] if number == Kind.MAP else ident) == key:
+            return start, end
+        start = end
+    return None

@@ -1,0 +1,359 @@
+"""ObjectStore: every object of one directory of packs, by id."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from blake3 import blake3
+
+from cas.errors import CorruptObject, ObjectNotFound, PackCorrupt, TypeMismatch
+from cas.objects.ids import BlobId, Kind, ObjectId, TreeId
+from cas.objects.limits import Limits
+from cas.objects.maps import ChunkMap
+from cas.objects.packs import ENTRY, ENTRY_SIZE, Pack, open_pack, rescan
+from cas.objects.writer import PackWriter
+from cas.storage.durable import storage_errors
+
+if TYPE_CHECKING:
+    from cas.objects.check import Damage
+
+__all__ = ["ObjectStore"]
+
+_PACK = ".pack"
+
+
+class ObjectStore:
+    """The objects under ``directory``. Thread-safe; reads see every sealed pack and this store's own writers."""
+
+    def __init__(self, directory: Path | str, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
+        self.directory = Path(directory)
+        self.limits = limits
+        self._lock = threading.RLock()
+        self._packs: tuple[Pack, ...] = ()
+        self._names: frozenset[str] = frozenset()
+        self._broken: dict[str, PackCorrupt] = {}
+        self._writers: tuple[PackWriter, ...] = ()
+        self._listed = False
+
+    def close(self) -> None:
+        """Abort this store's writers and let go of its packs."""
+        for writer in self._writers:
+            writer.abort()
+        with self._lock:
+            self._packs, self._names, self._writers, self._listed = (), frozenset(), (), False
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def read(self, ident: bytes, kind: Kind | None = None) -> bytes:
+        """The verified payload of an object; of a blob all its bytes.
+
+        Raises ObjectNotFound, TypeMismatch where it is not of ``kind``, CorruptObject.
+        """
+        found, payload = self.load(ident)
+        if found is Kind.MAP:
+            found, payload = Kind.BLOB, b"".join(self.stream(BlobId(ObjectId(ident))))
+        if kind is not None and found is not kind:
+            raise TypeMismatch(f"{ident.hex()} is a {found.name.lower()}, not a {kind.name.lower()}")
+        return payload
+
+    def read_many(self, idents: Iterable[bytes]) -> list[bytes]:
+        """The verified payloads of many objects, in order. Raises as :meth:`read` does."""
+        payloads = []
+        unpack, load = ENTRY.unpack_from, self.read
+        for ident in idents:
+            for pack in self._packs:
+                try:
+                    at = pack.find(ident)
+                except PackCorrupt:
+                    continue
+                if at >= 0:
+                    number, length, _ = unpack(pack.pages, at)
+                    at += ENTRY_SIZE
+                    payload = pack.pages[at : at + length]
+                    if number == 1 and len(payload) == length and blake3(payload).digest() == ident:
+                        payloads.append(payload)
+                    else:
+                        payloads.append(load(ident))
+                    break
+            else:
+                payloads.append(load(ident))
+        return payloads
+
+    def load(self, key: bytes, kind: Kind | None = None) -> tuple[Kind, bytes]:
+        """The kind and verified payload of an entry as it is stored: for a chunked blob, its map.
+
+        With ``kind``, entries of other kinds under the key are passed over.
+        """
+        for writer in self._writers:
+            found = writer.load(key)
+            if found is not None and kind in (None, found[0]):
+                return found[0], found[2]
+        fault: CorruptObject | None = None
+        for look_again in (False, True):
+            if (look_again or not self._listed) and not self.refresh() and look_again:
+                break
+            for pack in self._packs:
+                try:
+                    at = pack.find(key)
+                    if at >= 0 and (kind is None or pack.kind(at) is kind):
+                        found = pack.entry(at)
+                        return found[0], found[2]
+                except CorruptObject as error:
+                    fault = fault or error
+        return self._search(key, kind, fault)
+
+    def kind(self, ident: bytes) -> Kind:
+        """The kind of an object; a chunked blob is a blob. Raises ObjectNotFound."""
+        kind = self._peek(ident)[0]
+        return Kind.BLOB if kind is Kind.MAP else kind
+
+    def size(self, ident: bytes) -> int:
+        """The bytes of an object's payload; of a blob all its bytes. Raises ObjectNotFound."""
+        return self._peek(ident)[1]
+
+    def contains(self, ident: bytes) -> bool:
+        """Whether the store or one of its writers holds an object."""
+        return ident not in self.missing((ident,))
+
+    def missing(self, idents: Iterable[bytes]) -> set[ObjectId]:
+        """Those of the ids that neither the store nor one of its writers holds."""
+        wanted = set(idents)
+        for writer in self._writers:
+            wanted.difference_update(writer.held())
+        absent = self.absent(wanted)
+        if absent and self.refresh():
+            absent = self.absent(absent)
+        return {ObjectId(ident) for ident in absent}
+
+    def chunk_map(self, blob: BlobId) -> ChunkMap | None:
+        """The admitted map of a blob, or None where its bytes are one entry."""
+        kind, payload = self.load(blob)
+        if kind is not Kind.MAP:
+            return None
+        return ChunkMap(payload, lambda part: self.load(part, Kind.PART)[1])
+
+    def stream(self, blob: BlobId) -> Iterator[bytes]:
+        """A blob's bytes chunk by chunk, each verified; the whole is verified at the end."""
+        from cas.objects.blobs import stream
+
+        return stream(self, blob)
+
+    def open(self, blob: BlobId) -> BinaryIO:
+        """A blob as a seekable file that reads only the chunks it needs, each verified."""
+        from cas.objects.blobs import open_blob
+
+        return open_blob(self, blob)
+
+    def export(self, blob: BlobId, path: Path | str, mode: int | None = None) -> None:
+        """Write a blob to a file, verified, durably and atomically; replaces what is there."""
+        from cas.objects.blobs import export
+
+        export(self, blob, Path(path), mode)
+
+    def export_tree(self, tree: TreeId, path: Path | str) -> None:
+        """Write a tree to a new directory, verified, never through symbolic links."""
+        from cas.objects.directories import export_tree
+
+        export_tree(self, tree, Path(path))
+
+    def find(self, prefix: str) -> list[tuple[Kind, ObjectId]]:
+        """The objects whose id begins with the hex digits, in order; parts of maps are left out."""
+        low, high = bytes.fromhex(prefix[:16].ljust(16, "0")), bytes.fromhex(prefix[:16].ljust(16, "f"))
+        self.refresh()
+        found: dict[ObjectId, Kind] = {}
+        for writer in self._writers:
+            for key in writer.held():
+                if key.hex().startswith(prefix) and (kind := writer.kind(key)):
+                    found[ObjectId(key)] = kind
+        for pack in self._packs:
+            for at in pack.near(low, high):
+                kind, key = pack.kind(at), pack.pages[at + 5 : at + ENTRY_SIZE]
+                if kind is Kind.MAP:
+                    key = pack.pages[at + ENTRY_SIZE : at + ENTRY_SIZE + 32]
+                if key.hex().startswith(prefix):
+                    found[ObjectId(key)] = kind
+        return [
+            (Kind.BLOB if kind is Kind.MAP else kind, key)
+            for key, kind in sorted(found.items())
+            if kind is not Kind.PART
+        ]
+
+    # --- writing and upkeep ----------------------------------------------------------------------
+
+    def writer(self) -> PackWriter:
+        """A new writer; several may exist."""
+        writer = PackWriter(self)
+        with self._lock:
+            self._writers = (*self._writers, writer)
+        return writer
+
+    def refresh(self) -> bool:
+        """Look at the directory again; whether it held packs that were not known, or lacks some that were."""
+        with self._lock:
+            try:
+                names = frozenset([name for name in os.listdir(self.directory) if name.endswith(_PACK)])
+            except FileNotFoundError:
+                names = frozenset()
+            self._listed = True
+            if names == self._names:
+                return False
+            packs = {pack.name: pack for pack in self._packs if pack.name in names}
+            for name in names - packs.keys() - self._broken.keys():
+                self._open(name, packs)
+            self._packs = tuple(sorted(packs.values(), key=lambda pack: pack.modified, reverse=True))
+            self._names = names
+            return True
+
+    def salvage(self) -> list[tuple[Kind, ObjectId, bytes]]:
+        """Seal the open packs that dead writers left; the span and artifact records found in them."""
+        from cas.objects.salvage import salvage
+
+        return salvage(self)
+
+    def live(self, kind: Kind) -> Iterator[tuple[ObjectId, bytes]]:
+        """The objects of a kind in packs that are still open, of this process, of others and of dead ones."""
+        from cas.objects.salvage import live
+
+        for writer in self._writers:
+            writer.flush()
+        return live(self.directory, kind)
+
+    def merge(self) -> int:
+        """Merge packs where many of one size have piled up; how many went away."""
+        from cas.objects.merge import merge
+
+        return merge(self)
+
+    def check(self) -> Iterator[Damage]:
+        """Read everything and yield what is damaged."""
+        from cas.objects.check import check
+
+        return check(self)
+
+    # --- for the rest of this room ---------------------------------------------------------------
+
+    @property
+    def packs(self) -> tuple[Pack, ...]:
+        """The packs known so far, newest first."""
+        if not self._listed:
+            self.refresh()
+        return self._packs
+
+    def holds(self, key: bytes, kind: Kind | None = None) -> bool:
+        """Whether a sealed pack holds a key, as far as known."""
+        for pack in self.packs:
+            try:
+                at = pack.find(key)
+                if at >= 0 and (kind is None or pack.kind(at) is kind):
+                    return True
+            except PackCorrupt:
+                continue
+        return False
+
+    def maps_size(self, size: int) -> bool:
+        """Whether some admitted map describes a blob of exactly this size."""
+        return any(size in pack.mapped for pack in self.packs)
+
+    def absent(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of the keys that no sealed pack holds, as far as known."""
+        wanted = set(keys)
+        for pack in self.packs:
+            if not wanted:
+                break
+            try:
+                wanted.difference_update(_held(pack, wanted))
+            except PackCorrupt:
+                continue
+        return wanted
+
+    def admit(self, path: Path) -> None:
+        """Take in a pack that a writer of this store has just sealed."""
+        with self._lock:
+            with storage_errors(f"open {path}"):
+                pack = open_pack(path)
+            self._packs = (pack, *(known for known in self._packs if known.name != pack.name))
+            self._names |= {pack.name}
+
+    def forget(self, writer: PackWriter) -> None:
+        """Let go of a writer that is done."""
+        with self._lock:
+            self._writers = tuple(known for known in self._writers if known is not writer)
+
+    def _open(self, name: str, packs: dict[str, Pack]) -> None:
+        try:
+            with storage_errors(f"open pack {name}"):
+                packs[name] = open_pack(self.directory / name)
+        except FileNotFoundError:
+            return  # a merge took it away meanwhile; its successor is there
+        except PackCorrupt as error:
+            self._broken[name] = error
+
+    def _peek(self, ident: bytes) -> tuple[Kind, int]:
+        for writer in self._writers:
+            found = writer.load(ident)
+            if found is not None:
+                return found[0], _payload_size(found[0], found[2])
+        for look_again in (False, True):
+            if look_again and not self.refresh():
+                break
+            for pack in self.packs:
+                try:
+                    at = pack.find(ident)
+                except PackCorrupt:
+                    continue
+                if at >= 0:
+                    return pack.kind(at), _entry_size(pack, at)
+        kind, payload = self.load(ident)
+        return kind, _payload_size(kind, payload)
+
+    def _search(self, key: bytes, kind: Kind | None, fault: CorruptObject | None) -> tuple[Kind, bytes]:
+        """The last resort: packs whose index is damaged, and packs that others still write."""
+        from cas.objects.salvage import search_open
+
+        for pack in self._packs:
+            if pack.is_sound():
+                continue
+            at = rescan(pack).find(key)
+            if at >= 0 and (kind is None or pack.kind(at) is kind):
+                found = pack.entry(at)
+                return found[0], found[2]
+        if fault is not None:
+            raise fault
+        found_open = search_open(self.directory, key)
+        if found_open is not None and kind in (None, found_open[0]):
+            return found_open
+        for error in self._broken.values():
+            raise ObjectNotFound(f"no object {key.hex()}; {error}", hint="cas fsck") from error
+        raise ObjectNotFound(f"no object {key.hex()} in {self.directory}", hint="cas fsck")
+
+
+def _held(pack: Pack, wanted: set[bytes]) -> list[bytes]:
+    """Those of the keys that a pack holds, by whichever way is shorter: asking for each, or passing its prefixes."""
+    find: Callable[[bytes], int] = pack.find
+    if len(pack) > 12 * len(wanted):
+        return [key for key in wanted if find(key) >= 0]
+    order = list(wanted)
+    firsts = memoryview(b"".join([key[:8] for key in order])).cast("Q").tolist()
+    common = set(firsts).intersection(pack.prefixes().tolist())
+    if not common:
+        return []
+    return [key for key, first in zip(order, firsts, strict=True) if first in common and find(key) >= 0]
+
+
+def _payload_size(kind: Kind, payload: bytes) -> int:
+    return int.from_bytes(payload[32:40], "little") if kind is Kind.MAP else len(payload)
+
+
+def _entry_size(pack: Pack, at: int) -> int:
+    """The size that an entry claims; its payload is not read."""
+    number, length, _ = ENTRY.unpack_from(pack.pages, at)
+    start = at + ENTRY_SIZE
+    if number == Kind.MAP:
+        return int.from_bytes(pack.pages[start + 32 : start + 40], "little")
+    if number & 0x80:
+        return int.from_bytes(pack.pages[start : start + 4], "little")
+    return int(length)

@@ -1,0 +1,354 @@
+"""PackWriter: takes objects in, each once, and appends them to an open pack."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from blake3 import blake3
+
+from cas.errors import LimitExceeded
+from cas.objects.appending import AppendFile
+from cas.objects.chunks import SMALL
+from cas.objects.compression import MIN_SIZE, compress
+from cas.objects.ids import BlobId, Kind, ObjectId, TreeId, object_id
+from cas.objects.packs import ENTRY, ENTRY_SIZE, MAGIC, MAX_PAYLOAD, SQUEEZED, footer, verified
+from cas.objects.trees import TreeEntry, encode_tree, tree_size
+from cas.storage.durable import storage_errors, typed
+
+if TYPE_CHECKING:
+    from cas.objects.store import ObjectStore
+
+__all__ = ["PackWriter"]
+
+_BUFFER = 4 << 20
+_WRITERS: weakref.WeakSet[PackWriter] = weakref.WeakSet()
+
+
+class PackWriter:
+    """Appends objects to a pack of its own; a context manager that seals on success and aborts on an exception.
+
+    Every put skips what the store's packs or this writer already hold. Thread-safe. What ``put`` returned is
+    readable through the store at once, survives the process after ``flush`` and a power cut after ``seal``.
+    Methods raise StorageFull and StorageError; after a full disk the writer goes on where it was, after a
+    failed fsync everything since the last seal is gone.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self.sealed: list[str] = []
+        """Names of the packs this writer has sealed."""
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._file: AppendFile | None = None
+        self._reset()
+        _WRITERS.add(self)
+
+    def _reset(self) -> None:
+        self._entries: dict[bytes, int] = {}
+        self._maps: set[bytes] = set()
+        self._mapped: set[int] = set()
+        self._tail: list[bytes] = []
+        self._size = len(MAGIC)  # of the pack, with what is in the tail
+        self._tail_size = 0
+        self.replaced: tuple[str, ...] = ()
+
+    def __enter__(self) -> PackWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None:
+            self.seal()
+        else:
+            self.abort()
+        self.store.forget(self)
+
+    # --- putting ---------------------------------------------------------------------------------
+
+    def put_blob(self, payload: bytes | bytearray | memoryview) -> BlobId:
+        """Store bytes; their id."""
+        if len(payload) > SMALL:
+            from cas.objects.ingest import ingest_bytes
+
+            return ingest_bytes(self, memoryview(payload).cast("B"))
+        return self.put_blobs([payload if type(payload) is bytes else bytes(payload)])[0]
+
+    def put_blobs(self, payloads: list[bytes]) -> list[BlobId]:
+        """Store many byte strings in one go; their ids, in order."""
+        if not payloads:
+            return []
+        if max(map(len, payloads)) > SMALL:
+            return self._put_mixed(payloads)
+        ids = [blake3(payload).digest() for payload in payloads]
+        self._add(Kind.BLOB, dict(zip(ids, payloads, strict=True)))
+        return ids  # type: ignore[return-value]  # NewType costs a call per id
+
+    def put_stream(self, stream: BinaryIO) -> tuple[BlobId, int]:
+        """Store a stream to its end; its id and its size in bytes."""
+        from cas.objects.ingest import ingest_stream
+
+        return ingest_stream(self, stream)
+
+    def put_file(self, path: Path | str) -> tuple[BlobId, int]:
+        """Store a file; its id and its size in bytes. Raises FileChanged where it changes meanwhile."""
+        from cas.objects.ingest import ingest_file
+
+        return ingest_file(self, Path(path))
+
+    def put_directory(self, path: Path | str) -> tuple[TreeId, int]:
+        """Store a directory as a tree; its id and the bytes of its files."""
+        from cas.objects.directories import put_directory
+
+        return put_directory(self, Path(path))
+
+    def put_tree(self, members: Mapping[str, TreeEntry]) -> tuple[TreeId, int]:
+        """Store a tree; its id and the bytes of all that is below it."""
+        ident = self.put_record(Kind.TREE, encode_tree(members))
+        return TreeId(ident), tree_size(members)
+
+    def put_record(self, kind: Kind, payload: bytes) -> ObjectId:
+        """Store one canonical payload of a kind."""
+        return self.put_records(kind, [payload])[0]
+
+    def put_records(self, kind: Kind, payloads: list[bytes]) -> list[ObjectId]:
+        """Store many canonical payloads of one kind; their ids, in order."""
+        kind = Kind(kind)
+        if kind in {Kind.BLOB, Kind.MAP}:
+            raise ValueError("blobs go through put_blob, maps through put_map")
+        if payloads and max(map(len, payloads)) > MAX_PAYLOAD:
+            raise LimitExceeded(f"a {kind.name.lower()} of more than {MAX_PAYLOAD} bytes")
+        ids = [object_id(kind, payload) for payload in payloads]
+        self._add(kind, dict(zip(ids, payloads, strict=True)))
+        return ids
+
+    def repeat_record(self, kind: Kind, payload: bytes) -> None:
+        """Append a record to this pack even where another pack holds it, so that this one tells a whole story."""
+        with self._lock:
+            self._begin_if_forked()
+            ident = object_id(kind, payload)
+            if ident not in self._entries:
+                self._entries[ident] = self._size
+                self._append([ENTRY.pack(kind, len(payload), ident), payload])
+
+    def put_map(self, blob: BlobId, size: int, payload: bytes) -> None:
+        """Admit a chunk map. Only for callers that streamed exactly these chunks and got the blob's id."""
+        with self._lock:
+            self._begin_if_forked()
+            if blob in self._entries or self.store.holds(blob):
+                return
+            if len(payload) > MAX_PAYLOAD:
+                raise LimitExceeded(f"blob {blob.hex()}: {size} bytes are more than a chunk map can list")
+            at = self._size
+            self._append([ENTRY.pack(Kind.MAP, len(payload), object_id(Kind.MAP, payload)), payload])
+            self._entries[blob] = at
+            self._maps.add(blob)
+            self._mapped.add(size)
+
+    def put_stored(self, chunks: list[tuple[bytes, int, memoryview | bytes]]) -> None:
+        """Append blob entries ready made: (id, kind number, stored bytes), straight from where they lie."""
+        with self._lock:
+            self._begin_if_forked()
+            entries, held = self._entries, self.store.holds
+            views: list[bytes | memoryview] = []
+            fresh: dict[bytes, int] = {}
+            at = self._size
+            for ident, number, stored in chunks:
+                if ident in fresh or (ident in entries and ident not in self._maps) or held(ident, Kind.BLOB):
+                    continue
+                fresh[ident] = at
+                views += (ENTRY.pack(number, len(stored), ident), stored)
+                at += ENTRY_SIZE + len(stored)
+            if not views:
+                return
+            if not self._maps.isdisjoint(fresh):
+                self.seal()  # one key means one thing within a pack
+                self.put_stored(chunks)
+                return
+            with storage_errors(f"write to {self.store.directory}"):
+                self._drain().append(views)
+            entries.update(fresh)
+            self._size = at
+            self._roll()
+
+    def has_chunk(self, ident: bytes) -> bool:
+        """Whether a chunk needs no storing any more. A hint: callable from any thread without the lock."""
+        return (ident in self._entries and ident not in self._maps) or self.store.holds(ident, Kind.BLOB)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the pack being written."""
+        return self._size
+
+    # --- making it last --------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Write out what is buffered: it survives the process from here on."""
+        with self._lock, storage_errors(f"write to {self.store.directory}"):
+            self._begin_if_forked()
+            if self._tail:
+                self._drain()
+
+    def sync(self) -> None:
+        """Make everything put so far durable, in the pack that stays open: it survives a power cut from here on."""
+        with self._lock:
+            self._begin_if_forked()
+            if not self._entries:
+                return
+            with storage_errors(f"write to {self.store.directory}"):
+                file = self._drain()
+            try:
+                file.sync()
+            except OSError as error:
+                self.abort()
+                raise typed(f"make pack {file.number} durable", error) from error
+
+    def seal(self) -> None:
+        """Make everything put so far durable and visible to all; the next put begins another pack."""
+        with self._lock:
+            self._begin_if_forked()
+            if not self._entries:
+                return
+            with storage_errors(f"write to {self.store.directory}"):
+                file = self._drain()
+                end = file.size
+                file.append([footer(end, self._entries, self.replaced, self._mapped)])
+            try:
+                sealed = file.seal()
+            except OSError as error:
+                self.abort()
+                raise typed(f"make pack {file.number} durable", error) from error
+            self.store.admit(sealed)
+            self.sealed.append(sealed.name)
+            self._file = None
+            self._reset()
+
+    def abort(self) -> None:
+        """Forget everything put since the last seal or sync."""
+        with self._lock:
+            if self._file is not None and self._process == os.getpid():
+                self._file.drop()
+            self._file = None
+            self._reset()
+
+    # --- what the store asks ---------------------------------------------------------------------
+
+    def load(self, key: bytes) -> tuple[Kind, ObjectId, bytes] | None:
+        """The kind, id and verified payload of something put and not yet sealed."""
+        if key not in self._entries:
+            return None
+        with self._lock:
+            at = self._entries.get(key)
+            if at is None or self._process != os.getpid():
+                return None
+            with storage_errors(f"read pack {self.store.directory}"):
+                file = self._drain()
+                number, length, ident = ENTRY.unpack(file.read(at, ENTRY_SIZE))
+                return verified(number, ident, file.read(at + ENTRY_SIZE, length))
+
+    def kind(self, key: bytes) -> Kind | None:
+        """The kind of something put and not yet sealed."""
+        found = self.load(key)
+        return None if found is None else found[0]
+
+    def held(self) -> list[bytes]:
+        """The keys of everything put and not yet sealed."""
+        with self._lock:
+            return list(self._entries)
+
+    # --- within ----------------------------------------------------------------------------------
+
+    def _put_mixed(self, payloads: list[bytes]) -> list[BlobId]:
+        small = [payload for payload in payloads if len(payload) <= SMALL]
+        ids = iter(self.put_blobs(small))
+        return [next(ids) if len(payload) <= SMALL else self.put_blob(payload) for payload in payloads]
+
+    def _add(self, kind: Kind, fresh: dict[bytes, bytes]) -> None:
+        """Append the payloads that neither this writer nor the store holds. ``fresh`` maps ids to payloads."""
+        with self._lock:
+            self._begin_if_forked()
+            entries = self._entries
+            # Not `keys() - keys()`, which walks the larger side: every entry of the pack, for each put.
+            wanted: Iterable[bytes] = [ident for ident in fresh if ident not in entries] if entries else fresh
+            missing = self.store.absent(wanted)
+            if not missing:
+                return
+            parts: list[bytes] = []
+            add, heads, at, begin = parts.append, _Heads(kind), self._size, self._size
+            squeezing, squeezed = kind is Kind.BLOB, _Heads(kind | SQUEEZED)
+            for ident, payload in fresh.items():
+                if ident not in missing:
+                    continue
+                size = len(payload)
+                entries[ident] = at
+                if squeezing and size >= MIN_SIZE and (stored := compress(payload)) is not None:
+                    size = len(stored)
+                    parts += (squeezed[size], ident, stored)
+                else:
+                    add(heads[size])
+                    add(ident)
+                    add(payload)
+                at += ENTRY_SIZE + size
+            self._tail += parts
+            self._tail_size += at - begin
+            self._size = at
+            if self._tail_size >= _BUFFER:
+                with storage_errors(f"write to {self.store.directory}"):
+                    self._drain()
+            self._roll()
+
+    def _append(self, parts: list[bytes]) -> None:
+        self._tail += parts
+        size = sum(map(len, parts))
+        self._tail_size += size
+        self._size += size
+
+    def _drain(self) -> AppendFile:
+        """Write the tail; the file. After an OSError the tail is still there."""
+        if self._file is None:
+            self._file = AppendFile(self.store.directory)
+        if self._tail:
+            self._file.append([b"".join(self._tail)])
+            self._tail = []
+            self._tail_size = 0
+        return self._file
+
+    def _roll(self) -> None:
+        if self._size >= self.store.limits.pack:
+            self.seal()
+
+    def _begin_if_forked(self) -> None:
+        """A forked child shares the parent's file and lock: it begins a pack of its own."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._file = None
+            self._reset()
+
+
+class _Heads(dict[int, bytes]):
+    """The first five bytes of an entry, by the length of what is stored."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def __missing__(self, length: int) -> bytes:
+        head = self[length] = bytes((self._number,)) + length.to_bytes(4, "little")
+        return head
+
+
+def _leave_files_to_the_parent() -> None:
+    for writer in list(_WRITERS):
+        if writer._file is not None:
+            writer._file.descriptor, descriptor = -1, writer._file.descriptor
+            writer._file = None
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue
+
+
+os.register_at_fork(after_in_child=_leave_files_to_the_parent)

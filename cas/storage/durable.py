@@ -1,0 +1,171 @@
+"""Files that survive a power cut, and errors that say what happened.
+
+The protocol for a new file: a temporary name on the same file system, created exclusively → write →
+fsync → link or rename into place → fsync of the directory → only then acknowledge.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cas.errors import StorageError, StorageFull, UnsafeRepository
+
+__all__ = [
+    "create_file",
+    "create_temporary",
+    "fsync_directory",
+    "fsync_file",
+    "make_directories",
+    "storage_errors",
+    "write_all",
+    "write_views",
+]
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+_MAX_VIEWS = 1024  # IOV_MAX on Linux and macOS
+_MAX_WRITE = 1 << 30  # macOS refuses writes from 2 GiB, Linux cuts them there
+
+
+@contextmanager
+def storage_errors(action: str) -> Iterator[None]:
+    """Turn any OSError within into StorageFull or StorageError; ``action`` ("write x") begins the message.
+
+    FileNotFoundError passes as it is: whether something missing is an error is the caller's to say.
+    """
+    try:
+        yield
+    except (FileNotFoundError, StorageError):
+        raise
+    except OSError as error:
+        raise typed(action, error) from error
+
+
+def typed(action: str, error: OSError) -> StorageError:
+    """The StorageFull or StorageError that says of an OSError what was being done."""
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return StorageFull(f"cannot {action}: {reason}", hint="free some space, then run it again")
+    return StorageError(f"cannot {action}: {reason}")
+
+
+def fsync_file(descriptor: int) -> None:
+    """Flush a file to the disk itself (on macOS past the drive's cache)."""
+    full = getattr(os, "F_FULLFSYNC", None)
+    if full is None:
+        os.fsync(descriptor)
+        return
+    import fcntl
+
+    fcntl.fcntl(descriptor, full)
+
+
+def fsync_directory(directory: Path | str) -> None:
+    """Make the names in a directory durable. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directories(directory: Path) -> None:
+    """Create a directory and its parents, each durably; what exists is fine. Raises OSError."""
+    made = []
+    while not directory.is_dir():
+        made.append(directory)
+        directory = directory.parent
+    for path in reversed(made):
+        with suppress(FileExistsError):
+            path.mkdir(0o777)
+        fsync_directory(path.parent)
+
+
+def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
+    """Write everything, however often the system stops short. Raises OSError."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view[:_MAX_WRITE]) :]
+
+
+def write_views(descriptor: int, views: list[bytes | memoryview]) -> None:
+    """Write many pieces in order with as few calls as the system allows. Raises OSError."""
+    for start in range(0, len(views), _MAX_VIEWS):
+        batch = views[start : start + _MAX_VIEWS]
+        written = os.writev(descriptor, batch)
+        if written != sum(map(len, batch)):
+            write_all(descriptor, b"".join(batch)[written:])
+
+
+def create_temporary(directory: Path) -> tuple[int, Path]:
+    """A new empty file that nobody else has: its descriptor, for writing, and its path.
+
+    Raises OSError, UnsafeRepository.
+    """
+    if directory.is_symlink():
+        raise UnsafeRepository(f"{directory} is a symbolic link", hint="replace it by a directory")
+    path = directory / os.urandom(16).hex()
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags, 0o600), path
+    except FileNotFoundError:
+        make_directories(directory)
+        return os.open(path, flags, 0o600), path
+
+
+def create_file(path: Path, content: bytes | memoryview, temporary: Path) -> bool:
+    """Create ``path`` with ``content`` if it is absent, durably and atomically, mode 0444.
+
+    ``temporary`` is a directory on the same file system. False where the file exists already (then its
+    name is durable too, so that whoever finds it there may rely on it). Raises StorageError, StorageFull.
+    """
+    with storage_errors(f"create {path}"):
+        descriptor, scratch = create_temporary(temporary)
+        try:
+            try:
+                write_all(descriptor, content)
+                os.fchmod(descriptor, 0o444)
+                fsync_file(descriptor)
+            finally:
+                os.close(descriptor)
+            try:
+                created = _place(scratch, path)
+            except FileNotFoundError:
+                make_directories(path.parent)
+                created = _place(scratch, path)
+            fsync_directory(path.parent)
+            return created
+        finally:
+            with suppress(FileNotFoundError):
+                scratch.unlink()
+
+
+def _place(scratch: Path, path: Path) -> bool:
+    try:
+        os.link(scratch, path, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _place_by_rename(scratch, path)
+    return True
+
+
+def _place_by_rename(scratch: Path, path: Path) -> bool:
+    """For file systems without hard links: one permanent lock file orders exists-then-rename."""
+    import fcntl
+
+    lock = os.open(scratch.parent / "create.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.lexists(path):
+            return False
+        scratch.rename(path)
+        return True
+    finally:
+        os.close(lock)
