@@ -53,6 +53,7 @@ PLAIN: dict[type, str] = {
 """Type tag of each plain type, save str and bytes, whose content is their bytes."""
 
 _pack = Encoder(order="sorted").encode
+_unpack = Decoder().decode
 
 Foreign = Callable[[Any, str], object]
 """Called with a value that is not plain and the path to it (``['key'][0]``); returns what stands for it."""
@@ -91,6 +92,10 @@ def decode_plain(content: bytes, child: Callable[[int], object] | None = None) -
     Raises CodecError for anything that :func:`encode_plain` would not have written.
     """
     try:
+        # JSON-like values, nearly all: checked by encoding them again in C.
+        value = _unpack(content)
+        if all_flat((value,)) and _pack(value) == content:
+            return value
         value = _decode(content, _no_child if child is None else _Child)
         canonical = Rewriter(_as_child, None).encode(value) == content
         if canonical and child is not None:

@@ -17,7 +17,7 @@ from cas.literals.plain import PLAIN, all_flat, encode_flat
 from cas.literals.ports import Store, Writer
 from cas.literals.scalars import BYTES, SCALARS, TEXT
 
-__all__ = ["decode", "encode", "encode_many", "register", "registered"]
+__all__ = ["codec_of", "decode", "encode", "encode_many", "promise", "register", "registered", "serve"]
 
 
 class _Entry(NamedTuple):
@@ -57,6 +57,18 @@ class Registry:
                 before = places.get(kind)
                 if before is None or before.version < entry.version:
                     places[kind] = entry
+        self._found.clear()
+
+    def extend(self, tag: str, version: int, kinds: Iterable[type | str]) -> None:
+        """Give more types to an entry. Raises CodecError without one, DeclarationError when a type is taken."""
+        entry = self._by_tag.get((tag, version))
+        if entry is None:
+            raise CodecError(f"no codec for version {version} of type {tag!r} is registered")
+        for kind in kinds:
+            before = self._by_type.get(kind)
+            if before is not None and before.tag != tag:
+                raise DeclarationError(f"values of {_named(kind)} have the codec {before.tag!r} already")
+            self._by_type[kind] = entry
         self._found.clear()
 
     def of_type(self, kind: type) -> Codec | None:
@@ -105,6 +117,31 @@ def register(codec: Codec) -> None:
     if not (isinstance(codec.type, str) and codec.type and isinstance(codec.version, int) and codec.version > 0):
         raise DeclarationError(f"{type(codec).__name__} needs a type (a str) and a version (an int from 1 up)")
     _REGISTRY.add(_Entry(codec.type, codec.version, tuple(codec.types), tuple(codec.bases), lambda: codec))
+
+
+def promise(
+    tag: str,
+    load: Callable[[], Codec],
+    *,
+    version: int = 1,
+    types: tuple[type | str, ...] = (),
+    bases: tuple[type | str, ...] = (),
+) -> None:
+    """As :func:`register`, for a codec that ``load`` imports at its first use; for rooms above this one."""
+    _REGISTRY.add(_Entry(tag, version, types, bases, load))
+
+
+def serve(tag: str, version: int, *kinds: type | str) -> None:
+    """Let the codec of a stored type take values of more Python types, exactly these.
+
+    Raises CodecError when there is no such codec, DeclarationError when a type has another one.
+    """
+    _REGISTRY.extend(tag, version, kinds)
+
+
+def codec_of(kind: type) -> Codec | None:
+    """The codec for values of a Python type, if there is one."""
+    return _REGISTRY.of_type(kind)
 
 
 def registered(tag: str) -> bool:
