@@ -16,7 +16,7 @@ from blake3 import blake3
 
 from cas.errors import LimitExceeded, RefRollback, RefSyntax
 from cas.refs.checks import check_entries
-from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry, order
+from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry, in_order
 from cas.refs.log import NOTHING, RefLog
 from cas.refs.partitions import EMPTY, Granularity, Partition
 from cas.refs.store import LogStore
@@ -77,7 +77,7 @@ def _collect(start: Checkpoint | None, log: RefLog, upto: int | None) -> Checkpo
             entries.extend(segment.entries)
             if number == upto:
                 break
-    return Checkpoint(number, digest, tuple(sorted(entries, key=order)))
+    return Checkpoint(number, digest, tuple(in_order(entries)))
 
 
 def _path(log: RefLog, number: int) -> str:
@@ -183,7 +183,7 @@ def _decode(content: bytes, number: int) -> Checkpoint:
     digest = metadata.get(b"digest", b"").decode("ascii", "replace")
     if len(digest) != 64 or digest.strip("0123456789abcdef"):
         raise RefSyntax(f"checkpoint {number} has no digest")
-    return Checkpoint(number, digest, tuple(sorted(entries, key=order)))
+    return Checkpoint(number, digest, tuple(in_order(entries)))
 
 
 def _entries(table: pa.Table) -> list[Entry]:

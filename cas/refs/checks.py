@@ -10,13 +10,14 @@ from typing import Any
 
 from cas.errors import RefSyntax
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry
-from cas.refs.names import check_alias, check_declared_keys, check_name, check_version, shown
+from cas.refs.names import MAX_BYTES, check_alias, check_declared_keys, check_name, check_version, shown
 from cas.refs.partitions import Granularity, Partition
 
 __all__ = ["END", "check_entries", "check_stamp"]
 
 END = 253402300800000000  # the first microsecond of the year 10000
 _HEX = "0123456789abcdef"
+_HEX_BYTES = _HEX.encode()
 
 
 def check_entries(entries: Sequence[Entry], *, unique: bool = True) -> None:
@@ -55,7 +56,7 @@ def _stamps(stamps: Sequence[int]) -> None:
 
 def _versions(group: list[VersionEntry]) -> None:
     _refs(group)
-    _each(check_version, [entry.version for entry in group])
+    _names(check_version, [entry.version for entry in group])
     _ids("literal id", [entry.literal for entry in group], 64)
     _ids("artifact id", [entry.artifact for entry in group], 64)
     _ids("span id", [entry.span for entry in group if entry.span is not None], 64)
@@ -99,7 +100,7 @@ def _declares(group: list[DeclareEntry]) -> None:
 
 
 def _refs(group: Sequence[VersionEntry | AliasEntry | DeleteEntry]) -> None:
-    _each(check_name, [entry.name for entry in group])
+    _names(check_name, [entry.name for entry in group])
     _each(_check_partition, [entry.partition for entry in group])
 
 
@@ -117,12 +118,26 @@ def _each(check: Callable[..., object], values: Iterable[object]) -> None:
         check(value)
 
 
+def _names(check: Callable[[str], object], names: list[str]) -> None:
+    if not _plain(names):
+        _each(check, names)
+
+
+def _plain(texts: list[str]) -> bool:
+    """Whether all are ASCII letters, digits and _ alone, too long for a device's name: then no rule can refuse them."""
+    try:
+        joined = "".join(texts).replace("_", "a")
+    except TypeError:
+        return False
+    return joined.isascii() and joined.isalnum() and min(map(len, texts)) > 4 and max(map(len, texts)) <= MAX_BYTES
+
+
 def _ids(what: str, ids: Sequence[str], digits: int) -> None:
     """All of them lower-case hex of that many digits."""
     try:
-        if not "".join(ids).strip(_HEX) and set(map(len, ids)) <= {digits}:
+        if not "".join(ids).encode().translate(None, _HEX_BYTES) and set(map(len, ids)) <= {digits}:
             return
-    except TypeError:
+    except (TypeError, UnicodeEncodeError):
         pass
     for text in ids:
         if not isinstance(text, str) or len(text) != digits or text.strip(_HEX):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from cas.errors import RefRollback, RefSyntax
-from cas.refs.entries import Entry, order
+from cas.refs.entries import Entry, in_order
 from cas.refs.names import check_domain, check_project
 from cas.refs.segments import NOTHING, Segment, digest, parse, render
 from cas.refs.store import LogStore
@@ -68,7 +68,7 @@ class RefLog:
 
         ``time`` is in microseconds. Raises RefSyntax for entries that may not stand in a log.
         """
-        kept = tuple(sorted(entries, key=order))
+        kept = tuple(in_order(entries))
         content = render(number, time, author, previous, kept)
         path = self.path(number)
         # "Exists" may be the answer to our own request sent twice: write ids make our bytes unique, so compare.

@@ -12,7 +12,7 @@ from typing import Any
 
 from cas.errors import LimitExceeded, RefSyntax, UnsupportedFormat
 from cas.refs.checks import check_entries
-from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry, order
+from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry, in_order
 from cas.refs.names import shown
 from cas.refs.partitions import Granularity, Partition
 
@@ -68,7 +68,7 @@ def read_segment(content: bytes) -> Parts:
     if not 1 <= number < 10**20:
         raise RefSyntax(f"{number} is not the number of a segment")
     check_entries(entries)
-    return number, time, author, previous, tuple(sorted(entries, key=order))
+    return number, time, author, previous, tuple(in_order(entries))
 
 
 def lint(content: bytes) -> None:

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from cas.errors import RefSyntax
 from cas.refs.checks import check_entries, check_stamp
-from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry, order
+from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry, in_order
 from cas.refs.partitions import Partition
 
 __all__ = ["FORMAT", "MAX_BYTES", "NOTHING", "Segment", "digest", "parse", "render"]
@@ -53,7 +53,7 @@ def parse(content: bytes) -> Segment:
 
 def render(number: int, time: int, author: str, previous: str, entries: Iterable[Entry]) -> bytes:
     """The bytes of a segment. Raises RefSyntax for entries that no reader would take."""
-    entries = sorted(entries, key=order)
+    entries = in_order(entries)
     check_entries(entries)
     if type(number) is not int or not 1 <= number < 10**20:
         raise RefSyntax(f"{number!r} is not the number of a segment")
