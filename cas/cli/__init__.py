@@ -1,0 +1,22 @@
+"""The roof: the only room that knows click, the terminal, the environment and the home directory.
+
+entry.py      runs a command line and turns errors into messages and exit codes
+table.py      the commands; each one's module is loaded when it is used
+command.py    what all commands share: examples in the help, common options
+terminal.py   where we are and what the terminal can do
+<verb>.py     one command: a plain function, and the click command over it
+render/       text and JSON of what commands found; pure functions
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """The console script ``cas``."""
+    from cas.cli.entry import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,68 @@
+"""Who writes: the author that ref log segments carry."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["configuration_path", "find_author"]
+
+
+def find_author(environment: Mapping[str, str] | None = None) -> str:
+    """``Ann <ann@example.org>``: CAS_AUTHOR, else the user's config.toml, else git's user, else ``login@host``."""
+    found = os.environ if environment is None else environment
+    return found.get("CAS_AUTHOR", "").strip() or _from_configuration(found) or _from_git() or _from_system()
+
+
+def configuration_path(environment: Mapping[str, str]) -> Path:
+    """The user's own settings: ``$XDG_CONFIG_HOME/cas/config.toml``, by default under ``~/.config``."""
+    base = environment.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base else Path.home() / ".config") / "cas" / "config.toml"
+
+
+def _from_configuration(environment: Mapping[str, str]) -> str:
+    try:
+        content = configuration_path(environment).read_bytes()
+    except (OSError, RuntimeError):  # no such file, or no home directory at all
+        return ""
+    import tomli
+
+    try:
+        author = tomli.loads(content.decode()).get("author", "")
+    except ValueError as error:
+        from cas.errors import UsageError
+
+        raise UsageError(
+            f"{configuration_path(environment)} is not TOML: {error}",
+            hint='it should hold: author = "Ann <ann@example.org>"',
+        ) from None
+    return author.strip() if isinstance(author, str) else ""
+
+
+def _from_git() -> str:
+    try:
+        answer = subprocess.run(
+            ["git", "config", "--get-regexp", r"^user\.(name|email)$"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        ).stdout
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):  # no git here
+        return ""
+    user = dict(line.partition(" ")[::2] for line in answer.splitlines())
+    name, email = user.get("user.name", ""), user.get("user.email", "")
+    return f"{name} <{email}>" if name and email else name or email
+
+
+def _from_system() -> str:
+    try:
+        login = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a user id without a name, as in containers
+        login = str(os.getuid()) if sys.platform != "win32" else "unknown"
+    return f"{login}@{os.uname().nodename if sys.platform != 'win32' else 'localhost'}"

@@ -1,0 +1,69 @@
+"""Runs one command line: the only place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+import click
+
+from cas.cli.render.problems import Problem, problem_of, render_json, render_text
+from cas.cli.table import root
+from cas.cli.terminal import colour_wanted
+
+__all__ = ["run"]
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run ``cas ARGUMENTS`` and return the exit code. Never raises, never shows a traceback unless CAS_TRACEBACK=1."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # other people's deprecations are not the user's business
+    try:
+        code = root.main(args=list(arguments), prog_name="cas", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:  # the last place that can turn it into one line
+        if os.environ.get("CAS_TRACEBACK") == "1":
+            raise
+        return _report(problem_of(error), arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _report(problem: Problem, arguments: Sequence[str]) -> int:
+    if _wants_json(arguments):
+        text = render_json(problem)
+    else:
+        text = render_text(problem, colour=colour_wanted(sys.stderr, arguments))
+    try:
+        sys.stdout.flush()
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # nobody listens any more; the exit code still tells
+        _forget_stdout()
+    return problem.exit_code
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's own flush at exit cannot fail."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    except (OSError, ValueError):  # stdout has no descriptor: nothing will flush it either
+        pass
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    options = list(arguments)
+    if "--" in options:
+        options = options[: options.index("--")]
+    return "--json" in options

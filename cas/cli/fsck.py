@@ -1,0 +1,40 @@
+"""``cas fsck``."""
+
+from __future__ import annotations
+
+import click
+
+from cas.cli.command import Command, json_option, pass_terminal
+from cas.cli.progress import Progress
+from cas.cli.render.report import report_dict, report_lines
+from cas.cli.terminal import Terminal
+from cas.errors import CorruptObject
+
+__all__ = ["command"]
+
+
+@click.command(
+    "fsck",
+    cls=Command,
+    examples="""
+cas fsck
+cas fsck --json
+""",
+)
+@json_option
+@pass_terminal
+def command(terminal: Terminal, as_json: bool) -> int:
+    """Verify every object and ref.
+
+    Reads all bytes and checks each against its id. Of what is damaged it says where, and which refs need it; the exit
+    code is then 15.
+    """
+    repository = terminal.repository()
+    with Progress("verifying"):
+        report = repository.fsck()
+    if as_json:
+        terminal.print_json(report_dict(report))
+    else:
+        for line in report_lines(report, terminal.style):
+            terminal.print(line)
+    return 0 if report.ok else CorruptObject.exit_code

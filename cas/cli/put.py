@@ -1,0 +1,151 @@
+"""``cas put``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cas.cli.command import Command, json_option, metadata_option, pass_terminal, read_json, read_metadata
+from cas.cli.progress import Progress
+from cas.cli.render.versions import put_line
+from cas.cli.terminal import Terminal
+from cas.errors import CodecError, NotFound, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from cas.repository.repository import Repository
+
+    from cas.repository.version import ArtifactVersion
+
+__all__ = ["command", "read_source", "store"]
+
+FORMS = ("file", "json", "text", "bytes", "csv", "parquet")
+
+
+def read_source(source: str, form: str | None) -> Any:
+    """The value that SOURCE holds, read as ``form``; by default the file or directory itself, of stdin the bytes.
+
+    Raises NotFound, StorageError, UsageError (a directory read as a value), CodecError (not of that form).
+    """
+    if source == "-":
+        if form == "file":
+            raise UsageError("standard input is no file", hint="leave --as away to store the bytes")
+        return _parse(sys.stdin.buffer.read(), form or "bytes", "standard input")
+    path = Path(source)
+    if not path.exists():
+        raise NotFound(f"no such file or directory: {source}")
+    if form in (None, "file"):
+        return path
+    if path.is_dir():
+        raise UsageError(
+            f"{source} is a directory, it cannot be read as {form}", hint="leave --as away to store the directory"
+        )
+    try:
+        return _parse(path.read_bytes(), form or "bytes", source)
+    except OSError as error:
+        raise StorageError(f"cannot read {source}: {(error.strerror or str(error)).lower()}") from None
+
+
+def store(
+    repository: Repository, value: Any, ref: str, *, version: str | None, metadata: dict[str, Any]
+) -> tuple[ArtifactVersion, bool]:
+    """Put the value; also whether that changed anything under the ref."""
+    made = repository.put(value, ref, version=version, metadata=metadata or None)
+    return made, made.is_new
+
+
+@click.command(
+    "put",
+    cls=Command,
+    examples="""
+cas put flights.csv flights                     # the file, as it is
+cas put flights.csv flights --as csv            # as a table
+cas put reports/ reports@month=2013-01          # a directory
+cas put --value '{"rate": 0.1}' settings        # a value from the command line
+curl -s https://example.org/feed | cas put - feed --as json -m source=example
+""",
+)
+@click.argument("source", required=False, metavar="SOURCE")
+@click.argument("ref", required=False, metavar="REF")
+@click.option("--value", metavar="JSON", help="Store this value instead of a SOURCE.")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(FORMS),
+    metavar="FORM",
+    help="Read SOURCE as json, text, bytes, csv or parquet; default: file, as it is.",
+)
+@click.option("--version", metavar="V", help="Name the version (default: 12 digits of its content's id).")
+@metadata_option("Attach metadata; KEY:=JSON for other than text. Repeatable.")
+@json_option
+@pass_terminal
+def command(
+    terminal: Terminal,
+    *,
+    source: str | None,
+    ref: str | None,
+    value: str | None,
+    form: str | None,
+    version: str | None,
+    pairs: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Store a file, directory or value under a ref.
+
+    SOURCE is a file, a directory, or - for standard input. The content is stored once, however often it is put; a ref
+    that already holds it gets no new version. A table read from csv or parquet is a pyarrow.Table in Python.
+    """
+    source, ref = _arguments(source, ref, value, form)
+    metadata = read_metadata(pairs)
+    repository = terminal.repository(writing=True)
+    with Progress(f"storing {source or 'value'}"):
+        content = read_json(value, "--value") if value is not None else read_source(source, form)
+        made, changed = store(repository, content, ref, version=version, metadata=metadata)
+    if as_json:
+        terminal.print_json({**made.to_dict(), "unchanged": not changed})
+    else:
+        terminal.print(put_line(made, changed))
+
+
+def _arguments(source: str | None, ref: str | None, value: str | None, form: str | None) -> tuple[str, str]:
+    if value is None:
+        if source is None or ref is None:
+            raise UsageError("put wants a SOURCE and a REF", hint="cas put FILE REF, or cas put --value JSON REF")
+        return source, ref
+    if source is None or ref is not None:
+        raise UsageError("put --value wants one REF and no SOURCE", hint="cas put --value JSON REF")
+    if form is not None:
+        raise UsageError("--as is for a SOURCE; --value is always JSON", hint="leave --as away")
+    return "", source
+
+
+def _parse(content: bytes, form: str, where: str) -> Any:
+    if form == "bytes":
+        return content
+    if form == "text":
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise CodecError(f"{where} is not UTF-8 text (byte {error.start})", hint="store it --as bytes") from None
+    if form == "json":
+        return read_json(content, where)
+    return _parse_table(content, form, where)
+
+
+def _parse_table(content: bytes, form: str, where: str) -> Any:
+    import pyarrow as pa
+
+    try:
+        if form == "csv":
+            from pyarrow import csv
+
+            return csv.read_csv(pa.BufferReader(content))
+        from pyarrow import parquet
+
+        return parquet.read_table(pa.BufferReader(content))
+    except pa.ArrowInvalid as error:
+        raise CodecError(
+            f"{where} is no {form} table: {error}", hint="leave --as away to store the file as is"
+        ) from None

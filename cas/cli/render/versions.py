@@ -1,0 +1,103 @@
+"""Versions of artifacts: one line after a put, lines of a log, and everything about one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from cas.cli.render.text import Style, When, clean, columns, iso, pairs, short, size
+from cas.cli.render.values import to_json
+
+if TYPE_CHECKING:
+    from cas.repository.version import ArtifactVersion
+
+__all__ = ["detail_lines", "log_lines", "put_line", "version_rows"]
+
+
+def put_line(version: ArtifactVersion, changed: bool) -> str:
+    """``flights#3fa9c1d2e4b5  9d2c41f0a7e3  table  29 MB``, with ``unchanged`` where nothing is new."""
+    line = f"{clean(version.ref)}  {short(version.id)}  {version.type}  {size(version.size)}"
+    return line if changed else f"{line}  unchanged"
+
+
+def log_lines(
+    versions: Iterable[ArtifactVersion], aliases: Callable[[ArtifactVersion], list[str]], when: When, style: Style
+) -> list[str]:
+    """A line each, as ``git log --oneline`` shows commits: id, ref, aliases, type, size, time, span, metadata."""
+    rows = []
+    for version in versions:
+        names = aliases(version)
+        marked = style(clean(version.ref), bold=True)
+        if names:
+            marked += " " + style(f"({', '.join(clean(name) for name in names)})", fg="green")
+        rows.append(
+            [
+                style(short(version.id), fg="yellow"),
+                marked,
+                version.type,
+                size(version.size),
+                when(version.created),
+                f"%{short(version.span)}" if version.span else "",
+                _meta(version.metadata),
+            ]
+        )
+    return columns(rows, right=(3,))
+
+
+def version_rows(versions: Iterable[ArtifactVersion], when: When) -> list[str]:
+    """The latest of each partition: partition, version, id, type, size, time."""
+    rows = [
+        [
+            clean(version.ref),
+            short(version.id),
+            version.type,
+            size(version.size),
+            when(version.created),
+        ]
+        for version in versions
+    ]
+    return columns(rows, right=(3,))
+
+
+def detail_lines(version: ArtifactVersion, aliases: list[str], style: Style) -> list[str]:
+    """Everything about a version, a field a line."""
+    fields: list[tuple[str, str]] = [
+        ("artifact", version.id),
+        ("ref", clean(version.ref) if version.version else "-"),
+        ("literal", version.literal_id),
+        ("type", version.type),
+        ("size", f"{size(version.size)} ({version.size:,} bytes)" if version.size >= 1000 else size(version.size)),
+    ]
+    if version.name:
+        fields.append(("name", f"{version.project}/{version.domain}/{clean(version.name)}"))
+    fields += [(f"  {clean(key)}", clean(value)) for key, value in version.partitions.items()]
+    if version.time:
+        fields.append(("  time", version.time))
+    if version.version:
+        fields.append(("version", clean(version.version)))
+    if aliases:
+        fields.append(("aliases", ", ".join(clean(alias) for alias in aliases)))
+    if version.created:
+        fields.append(("created", iso(version.created)))
+    if version.span:
+        fields.append(("made by", f"%{version.span}" + (f" as {clean(version.label)}" if version.label else "")))
+    for title, mapping in (("metadata", version.metadata), ("cards", version.cards)):
+        if mapping:
+            fields.append((title, ""))
+            fields += [(f"  {clean(str(key))}", _field(value)) for key, value in mapping.items()]
+    return aligned(fields, style)
+
+
+def aligned(fields: list[tuple[str, str]], style: Style) -> list[str]:
+    """``name      value`` lines, the names in one column."""
+    width = max(len(name) for name, _ in fields)
+    return [f"{style(name.ljust(width), fg='cyan')}  {value}".rstrip() for name, value in fields]
+
+
+def _field(value: Any) -> str:
+    return clean(value) if isinstance(value, str) else clean(to_json(value))
+
+
+def _meta(metadata: dict[str, Any]) -> str:
+    line = pairs({key: value if isinstance(value, str) else to_json(value) for key, value in metadata.items()})
+    return line if len(line) <= 60 else line[:59] + "…"

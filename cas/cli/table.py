@@ -1,0 +1,135 @@
+"""The commands. Each one's module is loaded when it is used, so that ``cas resolve`` does not wait for ``cas put``.
+
+The short descriptions stand here so that ``cas --help`` loads no command either; a test holds them
+equal to the first line of each command's own help. Method: https://click.palletsprojects.com/complex/
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from typing import Any, NamedTuple
+
+import click
+
+from cas.cli.terminal import Terminal, change_directory, colour_wanted
+
+__all__ = ["SECTIONS", "TABLE", "root"]
+
+
+class Row(NamedTuple):
+    """A command: the section of the help it stands in, and its first line."""
+
+    section: str
+    short: str
+
+
+WIDTH = 100
+USAGE = 2
+SECTIONS = ("Start", "Store and read", "Look", "Name", "Check", "Plumbing")
+TABLE: dict[str, Row] = {
+    "init": Row("Start", "Create a repository."),
+    "demo": Row("Start", "Run the tour: a small pipeline on real flight records."),
+    "help": Row("Start", "Show the help of a command."),
+    "put": Row("Store and read", "Store a file, directory or value under a ref."),
+    "get": Row("Store and read", "Write what a ref holds to a file or directory."),
+    "cat": Row("Store and read", "Print what a ref holds."),
+    "ls": Row("Look", "List names, or the partitions of one name."),
+    "find": Row("Look", "Search by name, partition, type and metadata."),
+    "log": Row("Look", "List versions, newest first."),
+    "show": Row("Look", "Show all there is to know about a ref, an id or a span."),
+    "lineage": Row("Look", "Show what an artifact was made from, or what was made from it."),
+    "span": Row("Look", "Look at runs: what each read, made and logged."),
+    "alias": Row("Name", "Point an alias at a version."),
+    "declare": Row("Name", "Say what a name is: its partition keys, type and description."),
+    "rm": Row("Name", "Delete a version, an alias, a partition or a name."),
+    "status": Row("Check", "Show where the repository is, what it holds and what is open."),
+    "fsck": Row("Check", "Verify every object and ref."),
+    "hash": Row("Plumbing", "Print the id that a file's bytes have."),
+    "resolve": Row("Plumbing", "Print the artifact id that a ref stands for."),
+}
+
+
+READ_ON = """\
+A ref is NAME, NAME@key=value,…, NAME#version or NAME#alias: see “cas help refs”.
+“cas help COMMAND” explains a command, with examples."""
+
+
+class Table(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of the help."""
+        return list(TABLE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, loaded now."""
+        if cmd_name not in TABLE:
+            return None
+        command: click.Command = importlib.import_module(f"cas.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown command is answered with the nearest ones."""
+        if args and args[0] not in TABLE and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], TABLE, n=3, cutoff=0.5)
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"no command {args[0]!r}{meant}", ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by section, without loading any."""
+        width = max(map(len, TABLE))
+        for section in SECTIONS:
+            rows = [(name.ljust(width), row.short) for name, row in TABLE.items() if row.section == section]
+            with formatter.section(section):
+                formatter.write_dl(rows, col_spacing=4)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Where to read on, not rewrapped."""
+        formatter.write(f"\n{READ_ON}\n")
+
+
+@click.group(
+    cls=Table,
+    name="cas",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+)
+@click.option("-C", "directories", multiple=True, metavar="DIR", help="Run as if started in DIR.")
+@click.option("--no-color", is_flag=True, help="Print without colour (also: NO_COLOR=1).")
+@click.option("--no-pager", is_flag=True, help="Print long lists without a pager.")
+@click.version_option(None, "--version", package_name="cas-store", prog_name="cas", message="%(prog)s %(version)s")
+@click.pass_context
+def root(ctx: click.Context, directories: tuple[str, ...], no_color: bool, no_pager: bool) -> int:
+    """Git for artifacts: immutable values, names with versions, and what made what."""
+    change_directory(directories)
+    ctx.obj = Terminal(
+        colour=not no_color and colour_wanted(sys.stdout),
+        pager=not no_pager,
+    )
+    if ctx.invoked_subcommand is None:
+        ctx.obj.print(ctx.get_help())
+    return USAGE
+
+
+def command_of(path: list[str], *, width: int | None = None) -> tuple[click.Context, click.Command]:
+    """The command at ``path`` (``["span", "list"]``) with a context to render its help, ``width`` columns wide.
+
+    Raises click.UsageError.
+    """
+    context = click.Context(root, info_name="cas", terminal_width=width, **root.context_settings)
+    found: Any = root
+    for name in path:
+        known = found.list_commands(context) if isinstance(found, click.Group) else []
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"no command {name!r}{meant}", ctx=context)
+        found = found.get_command(context, name)
+        settings = found.context_settings
+        context = click.Context(found, info_name=name, parent=context, terminal_width=width, **settings)
+    return context, found

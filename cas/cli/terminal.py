@@ -1,0 +1,119 @@
+"""Where we are and what the terminal can do: directory, colour, pager, author, clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from cas import clock
+from cas.cli.render import text
+
+if TYPE_CHECKING:
+    from cas.repository.repository import Repository
+
+__all__ = ["Terminal", "colour_wanted"]
+
+
+@dataclass
+class Terminal:
+    """One invocation's surroundings, handed to every command."""
+
+    colour: bool = False
+    pager: bool = False
+    now: datetime = field(default_factory=lambda: clock.to_datetime(clock.now()))
+
+    def repository(self, *, writing: bool = False) -> Repository:
+        """The repository at or above the working directory; one that will write also knows its author."""
+        import cas
+
+        if writing:
+            from cas.cli.author import find_author
+
+            return cas.open(author=find_author())
+        return cas.open()
+
+    @property
+    def interactive(self) -> bool:
+        """Whether people read stdout directly."""
+        return _is_terminal(sys.stdout)
+
+    def style(self, piece: str, **how: Any) -> str:
+        """The text in colour, where colour is wanted."""
+        return click.style(piece, **how) if self.colour else piece
+
+    def print(self, line: str = "") -> None:
+        """One line (or several) to stdout."""
+        sys.stdout.write(line + "\n")
+
+    def say(self, line: str) -> None:
+        """One line to stdout at once, for what is watched as it runs."""
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Lines to stdout, through the pager on a terminal."""
+        if self.pager and self.interactive:
+            os.environ.setdefault("LESS", "FRX")
+            if "CAS_PAGER" in os.environ:
+                os.environ["PAGER"] = os.environ["CAS_PAGER"]
+            click.echo_via_pager((line + "\n" for line in lines), color=self.colour)
+        else:
+            sys.stdout.writelines(line + "\n" for line in lines)
+
+    def print_json(self, found: object) -> None:
+        """One JSON value to stdout; indented where people read it."""
+        json.dump(found, sys.stdout, ensure_ascii=False, indent=2 if self.interactive else None)
+        sys.stdout.write("\n")
+
+    def print_array(self, items: Iterable[object]) -> None:
+        """A top-level JSON array, one item a line, written as the items come."""
+        sys.stdout.write("[")
+        separator = "\n"
+        for item in items:
+            sys.stdout.write(separator + json.dumps(item, ensure_ascii=False))
+            separator = ",\n"
+        sys.stdout.write("]\n" if separator == "\n" else "\n]\n")
+
+    def when(self, moment: datetime | None) -> str:
+        """A time as people read it on a terminal (``3 hours ago``), and as programs do elsewhere (ISO 8601, UTC)."""
+        return text.ago(moment, self.now) if self.interactive else text.iso(moment)
+
+    def note(self, line: str) -> None:
+        """One line to stderr: for people only."""
+        print(line, file=sys.stderr)
+
+    def binary(self) -> IO[bytes]:
+        """stdout for bytes, in order with what was printed."""
+        sys.stdout.flush()
+        return sys.stdout.buffer
+
+
+def colour_wanted(stream: IO[str], arguments: Sequence[str] = ()) -> bool:
+    """Colour only on a terminal, and not with NO_COLOR (https://no-color.org), ``--no-color`` or TERM=dumb."""
+    if "--no-color" in arguments or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return _is_terminal(stream)
+
+
+def change_directory(paths: Sequence[str]) -> None:
+    """``-C DIR``: each counts from the one before, as in git."""
+    path = ""
+    try:
+        for path in paths:
+            os.chdir(path)
+    except OSError as error:
+        raise click.UsageError(f"-C: cannot change to {path!r}: {error.strerror}") from None
+
+
+def _is_terminal(stream: IO[str]) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # closed
+        return False

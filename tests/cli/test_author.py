@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cas.cli.author import find_author
+from cas.errors import UsageError
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without any settings."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.delenv("CAS_AUTHOR")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_environment_wins(nobody: Path) -> None:
+    assert find_author({"CAS_AUTHOR": " Ann "}) == "Ann"
+
+
+def test_own_settings_come_before_git(nobody: Path) -> None:
+    subprocess.run(["git", "config", "--global", "user.name", "Gitta"], check=True)
+    subprocess.run(["git", "config", "--global", "user.email", "gitta@example.org"], check=True)
+    assert find_author() == "Gitta <gitta@example.org>"
+    (nobody / ".config" / "cas").mkdir(parents=True)
+    (nobody / ".config" / "cas" / "config.toml").write_text('author = "Bo <bo@example.org>"\n')
+    assert find_author() == "Bo <bo@example.org>"
+
+
+def test_nothing_set_still_names_somebody(nobody: Path) -> None:
+    assert "@" in find_author()
+
+
+def test_broken_settings_are_named(nobody: Path) -> None:
+    (nobody / "cas").mkdir()
+    (nobody / "cas" / "config.toml").write_text("author = \n")
+    with pytest.raises(UsageError, match=r"config\.toml"):
+        find_author({"XDG_CONFIG_HOME": str(nobody)})

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from cas.cli.render.tables import as_table, write_table
+
+
+def written(value: object, form: str) -> bytes:
+    stream = io.BytesIO()
+    table = as_table(value)
+    assert table is not None
+    write_table(table, form, stream)
+    return stream.getvalue()
+
+
+FRAME = pd.DataFrame({"origin": ["EWR", None], "delay": [1.5, -2.0], "n": [1, 2]})
+
+
+def test_csv_is_plain() -> None:
+    assert written(FRAME, "csv") == b"origin,delay,n\nEWR,1.5,1\n,-2,2\n"
+
+
+def test_csv_quotes_what_needs_it() -> None:
+    texts = ["a,b", 'say "x"', "two\nlines", "", None, "plain"]
+    rows = list(csv.reader(io.StringIO(written(pa.table({"text": texts}), "csv").decode())))
+    assert rows == [["text"], ["a,b"], ['say "x"'], ["two\nlines"], [""], [], ["plain"]]
+
+
+def test_csv_holds_any_column() -> None:
+    table = pa.table(
+        {
+            "list": pa.array([[1, 2], None]),
+            "bytes": pa.array([b"\x00", None]),
+            "code": pa.array(["x", "y"]).dictionary_encode(),
+            "money": pa.array(["1.50", None]).cast(pa.decimal128(5, 2)),
+            "took": pa.array([5, None], pa.duration("s")),
+            "when": pa.array([0, None], pa.timestamp("us", "UTC")),
+        }
+    )
+    head, first, _ = csv.reader(io.StringIO(written(table, "csv").decode()))
+    assert head == table.column_names
+    assert first[:4] == ["[1, 2]", "AA==", "x", "1.50"]
+
+
+def test_json_is_an_array_of_records() -> None:
+    assert json.loads(written(FRAME, "json"))[1] == {"origin": None, "delay": -2.0, "n": 2}
+    assert written(FRAME.iloc[:0], "json") == b"[]\n"
+
+
+def test_markdown() -> None:
+    assert written(pd.DataFrame({"a|b": ["x\ny"]}), "markdown") == b"| a\\|b |\n| --- |\n| x y |\n"
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_binary_forms_come_back(form: str) -> None:
+    content = pa.BufferReader(written(FRAME, form))
+    table = parquet.read_table(content) if form == "parquet" else pa.ipc.open_stream(content).read_all()
+    assert table.to_pylist() == pa.Table.from_pandas(FRAME).to_pylist()
+
+
+def test_index_and_series() -> None:
+    named = FRAME.set_index("origin")
+    assert written(named, "csv").splitlines()[0] == b"delay,n,origin"
+    assert written(pd.Series([1, 2], name="n"), "csv") == b"n\n1\n2\n"
+    assert written(pd.DataFrame({0: [1]}, index=["row"]), "csv") == b"0,\n1,row\n"
+
+
+def test_no_table() -> None:
+    assert as_table({"a": 1}) is None
+    assert as_table(pa.array([1])) is None
