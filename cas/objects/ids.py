@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NewType
 
@@ -17,6 +18,7 @@ __all__ = [
     "TreeId",
     "blob_id",
     "object_id",
+    "object_ids",
 ]
 
 ObjectId = NewType("ObjectId", bytes)
@@ -61,3 +63,14 @@ def object_id(kind: Kind, payload: bytes | bytearray | memoryview) -> ObjectId:
     hasher = _HASHERS[kind].copy()
     hasher.update(payload)
     return ObjectId(hasher.digest())
+
+
+def object_ids(kind: Kind, payloads: Iterable[bytes]) -> list[ObjectId]:
+    """The ids of many objects of one kind other than blob."""
+    ids = []
+    fresh = _HASHERS[kind].copy
+    for payload in payloads:
+        hasher = fresh()
+        hasher.update(payload)
+        ids.append(hasher.digest())
+    return ids  # type: ignore[return-value]  # NewType would cost a call per id

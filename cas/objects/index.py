@@ -11,13 +11,15 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from mmap import mmap
 
-from cas.errors import PackCorrupt
+from blake3 import blake3
 
-__all__ = ["MAX_BITS", "build_index", "fan_bits", "finder", "index_faults", "index_size", "offsets", "prefixed"]
+__all__ = ["MAX_BITS", "Finder", "build_index", "fan_bits", "index_size", "offsets", "prefixed"]
 
 MAX_BITS = 24
 _PER_BUCKET = 16
 _PAIR = struct.Struct("<II")
+_CELL = struct.Struct("<IB")
+_entry = struct.Struct("<BI32s").unpack_from
 
 
 def fan_bits(count: int) -> int:
@@ -32,57 +34,94 @@ def index_size(count: int) -> int:
 
 def build_index(entries: Mapping[bytes, int]) -> bytes:
     """The index of entries, given where each key's entry begins."""
-    keys = sorted(entries)
-    count = len(keys)
+    count = len(entries)
     bits = fan_bits(count)
-    bounds = [(bucket << (32 - bits)).to_bytes(4, "big") for bucket in range(1, 1 << bits)]
-    fan = [bisect_left(keys, bound) for bound in bounds]
+    rows = _sorted_rows(entries, count)
+    bounds = [(bucket << (32 - bits)).to_bytes(4, "big").decode("latin-1") for bucket in range(1, 1 << bits)]
+    fan = [bisect_left(rows, bound) for bound in bounds]
     fan.append(count)
-    wide = struct.pack(f"<{count}Q", *map(entries.__getitem__, keys))
-    narrow = bytearray(5 * count)
+    table = "".join(rows).encode("latin-1")
+    prefixes, narrow = bytearray(8 * count), bytearray(5 * count)
+    for byte in range(8):
+        prefixes[byte::8] = table[byte::13]
     for byte in range(5):
-        narrow[byte::5] = wide[byte::8]
-    return b"".join((struct.pack(f"<{len(fan)}I", *fan), b"".join([key[:8] for key in keys]), narrow))
+        narrow[byte::5] = table[12 - byte :: 13]
+    return b"".join((struct.pack(f"<{len(fan)}I", *fan), prefixes, narrow))
 
 
-def finder(pages: mmap, start: int, count: int, entries_end: int) -> Callable[[bytes], int]:
-    """A function from a key to where its entry begins, or -1.
+def _sorted_rows(entries: Mapping[bytes, int], count: int) -> list[str]:
+    """Eight bytes of key and five of offset per entry, sorted; as Latin-1 text, which sorts twice as fast as bytes."""
+    keys = b"".join(entries)
+    wide = struct.pack(f">{count}Q", *entries.values())
+    table = bytearray(13 * count)
+    for byte in range(8):
+        table[byte::13] = keys[byte::32]
+    for byte in range(5):
+        table[8 + byte :: 13] = wide[3 + byte :: 8]
+    text = table.decode("latin-1")
+    return sorted([text[at : at + 13] for at in range(0, 13 * count, 13)])
 
-    ``start`` is where the index begins. The function raises PackCorrupt where the index leads astray.
-    """
-    bits = fan_bits(count)
-    shift = 32 - bits
-    prefixes = start + (4 << bits)
-    column = prefixes + 8 * count
-    before = start - 4
-    search = pages.find
-    pair = _PAIR.unpack_from
 
-    def find(key: bytes) -> int:
-        bucket = int.from_bytes(key[:4], "big") >> shift
-        low, high = pair(pages, before + 4 * bucket)
-        if not bucket:
-            low = 0
-        if low > high or high > count:
-            raise PackCorrupt("the fan-out of the index is out of order")
-        prefix = key[:8]
-        end = prefixes + 8 * high
-        at = search(prefix, prefixes + 8 * low, end)
-        while at >= 0:
-            place, astray = divmod(at - prefixes, 8)
-            if not astray:
-                cell = column + 5 * place
-                offset = int.from_bytes(pages[cell : cell + 5], "little")
-                if offset + 37 > entries_end:
-                    raise PackCorrupt("the index points beyond the entries")
-                if pages[offset + 5 : offset + 37] == key or (
-                    pages[offset] == 2 and pages[offset + 37 : offset + 69] == key
-                ):
-                    return offset
-            at = search(prefix, at + 1, end)
-        return -1
+class Finder:
+    """Looks keys up in the index that begins at ``start``. An index that leads astray finds nothing: whoever misses
+    something asks whether the footer is sound."""
 
-    return find
+    __slots__ = ("find", "take")
+
+    find: Callable[[bytes], int]
+    """From a key to where its entry begins, or -1."""
+    take: Callable[[bytes], bytes | None]
+    """From a key to its verified payload where that is a blob stored as it is, else None: the short way."""
+
+    def __init__(self, pages: mmap, start: int, count: int, entries_end: int) -> None:
+        bits = fan_bits(count)
+        shift = 32 - bits
+        prefixes = start + (4 << bits)
+        column = prefixes + 8 * count
+        before = start - 4
+        search, number, pair, cells, entry = pages.find, int.from_bytes, _PAIR.unpack_from, _CELL.unpack_from, _entry
+
+        def find(key: bytes) -> int:
+            bucket = number(key[:4], "big") >> shift
+            low, high = pair(pages, before + 4 * bucket)
+            if high > count:
+                return -1
+            prefix = key[:8]
+            end = prefixes + 8 * high
+            at = search(prefix, prefixes + 8 * low if bucket else prefixes, end)
+            while at >= 0:
+                place = at - prefixes
+                if not place & 7:
+                    rest, top = cells(pages, column + 5 * (place >> 3))
+                    offset: int = rest | top << 32
+                    if offset + 37 <= entries_end and (
+                        pages[offset + 5 : offset + 37] == key
+                        or (pages[offset] == 2 and pages[offset + 37 : offset + 69] == key)
+                    ):
+                        return offset
+                at = search(prefix, at + 1, end)
+            return -1
+
+        def take(key: bytes) -> bytes | None:
+            bucket = number(key[:4], "big") >> shift
+            low, high = pair(pages, before + 4 * bucket)
+            if high > count:
+                return None
+            at = search(key[:8], prefixes + 8 * low if bucket else prefixes, prefixes + 8 * high) - prefixes
+            if at < 0 or at & 7:
+                return None
+            rest, top = cells(pages, column + 5 * (at >> 3))
+            offset = (rest | top << 32) + 37
+            if offset > entries_end:
+                return None
+            kind, length, ident = entry(pages, offset - 37)
+            if kind != 1 or ident != key or offset + length > entries_end:
+                return None
+            payload = pages[offset : offset + length]
+            return payload if blake3(payload).digest() == key else None
+
+        self.find = find
+        self.take = take
 
 
 def offsets(pages: mmap, start: int, count: int) -> list[int]:
@@ -104,12 +143,6 @@ def prefixed(pages: mmap, start: int, count: int, low: bytes, high: bytes) -> It
         cell = column + 5 * place
         yield int.from_bytes(pages[cell : cell + 5], "little")
         place += 1
-
-
-def index_faults(pages: mmap, start: int, entries: Mapping[bytes, int]) -> bool:
-    """Whether the index stored at ``start`` is not the one of these entries."""
-    built = build_index(entries)
-    return pages[start : start + len(built)] != built
 
 
 class _Prefixes:

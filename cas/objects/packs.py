@@ -14,7 +14,7 @@ from blake3 import blake3
 from cas.errors import CorruptObject, HashMismatch, LimitExceeded, PackCorrupt
 from cas.objects.compression import check_frame, expand
 from cas.objects.ids import Kind, ObjectId, object_id
-from cas.objects.index import build_index, fan_bits, finder, index_size, offsets, prefixed
+from cas.objects.index import Finder, build_index, fan_bits, index_size, offsets, prefixed
 
 __all__ = [
     "ENTRY",
@@ -74,6 +74,7 @@ class Pack:
         "pages",
         "replaced",
         "sound",
+        "take",
     )
 
     def __init__(self, name: str, pages: mmap, modified: int) -> None:
@@ -88,7 +89,8 @@ class Pack:
         self._index = trailer.index_at
         self.replaced = trailer.replaced
         self.mapped = trailer.mapped
-        self.find = finder(pages, self._index, self._count, self.end)
+        index = Finder(pages, self._index, self._count, self.end)
+        self.find, self.take = index.find, index.take
         self.sound: bool | None = None
 
     def __len__(self) -> int:
@@ -104,6 +106,13 @@ class Pack:
             return verified(number, ident, self.pages[start : start + length])
         except CorruptObject as error:
             raise type(error)(f"{error} (pack {self.name} at {offset})", hint="cas fsck") from error
+
+    def sound_entry(self, offset: int) -> tuple[Kind, ObjectId, bytes] | CorruptObject:
+        """As :meth:`entry`, but the error is given, not raised: another pack may hold the same object whole."""
+        try:
+            return self.entry(offset)
+        except CorruptObject as error:
+            return error
 
     def kind(self, offset: int) -> Kind:
         """The kind of the entry at ``offset``, not verified."""
@@ -261,4 +270,5 @@ def _scanned(name: str, pages: mmap, modified: int) -> Pack:
     )
     pack._count, pack._index, pack._places, pack.sound = len(places), 0, places, False
     pack.find = lambda key: places.get(key, -1)
+    pack.take = lambda _: None
     return pack

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-
-from blake3 import blake3
 
 from cas.errors import CorruptObject, ObjectNotFound, PackCorrupt, TypeMismatch
 from cas.objects.ids import BlobId, Kind, ObjectId, TreeId
@@ -53,6 +51,10 @@ class ObjectStore:
 
         Raises ObjectNotFound, TypeMismatch where it is not of ``kind``, CorruptObject.
         """
+        for pack in self._packs:
+            taken = pack.take(ident)
+            if taken is not None and (kind is None or kind is Kind.BLOB):
+                return taken
         found, payload = self.load(ident)
         if found is Kind.MAP:
             found, payload = Kind.BLOB, b"".join(self.stream(BlobId(ObjectId(ident))))
@@ -62,25 +64,16 @@ class ObjectStore:
 
     def read_many(self, idents: Iterable[bytes]) -> list[bytes]:
         """The verified payloads of many objects, in order. Raises as :meth:`read` does."""
-        payloads = []
-        unpack, load = ENTRY.unpack_from, self.read
+        payloads: list[bytes] = []
+        add = payloads.append
         for ident in idents:
             for pack in self._packs:
-                try:
-                    at = pack.find(ident)
-                except PackCorrupt:
-                    continue
-                if at >= 0:
-                    number, length, _ = unpack(pack.pages, at)
-                    at += ENTRY_SIZE
-                    payload = pack.pages[at : at + length]
-                    if number == 1 and len(payload) == length and blake3(payload).digest() == ident:
-                        payloads.append(payload)
-                    else:
-                        payloads.append(load(ident))
+                payload = pack.take(ident)
+                if payload is not None:
+                    add(payload)
                     break
             else:
-                payloads.append(load(ident))
+                add(self.read(ident))
         return payloads
 
     def load(self, key: bytes, kind: Kind | None = None) -> tuple[Kind, bytes]:
@@ -97,13 +90,13 @@ class ObjectStore:
             if (look_again or not self._listed) and not self.refresh() and look_again:
                 break
             for pack in self._packs:
-                try:
-                    at = pack.find(key)
-                    if at >= 0 and (kind is None or pack.kind(at) is kind):
-                        found = pack.entry(at)
-                        return found[0], found[2]
-                except CorruptObject as error:
-                    fault = fault or error
+                at = pack.find(key)
+                if at < 0 or (kind is not None and pack.kind(at) is not kind):
+                    continue
+                entry = pack.sound_entry(at)
+                if isinstance(entry, tuple):
+                    return entry[0], entry[2]
+                fault = fault or entry
         return self._search(key, kind, fault)
 
     def kind(self, ident: bytes) -> Kind:
@@ -123,11 +116,11 @@ class ObjectStore:
         """Those of the ids that neither the store nor one of its writers holds."""
         wanted = set(idents)
         for writer in self._writers:
-            wanted.difference_update(writer.held())
-        absent = self.absent(wanted)
-        if absent and self.refresh():
-            absent = self.absent(absent)
-        return {ObjectId(ident) for ident in absent}
+            wanted.difference_update(writer.keys())
+        wanted -= self.held(wanted)
+        if wanted and self.refresh():
+            wanted -= self.held(wanted)
+        return {ObjectId(ident) for ident in wanted}
 
     def chunk_map(self, blob: BlobId) -> ChunkMap | None:
         """The admitted map of a blob, or None where its bytes are one entry."""
@@ -166,7 +159,7 @@ class ObjectStore:
         self.refresh()
         found: dict[ObjectId, Kind] = {}
         for writer in self._writers:
-            for key in writer.held():
+            for key in writer.keys():  # noqa: SIM118 - a method, not a mapping's
                 if key.hex().startswith(prefix) and (kind := writer.kind(key)):
                     found[ObjectId(key)] = kind
         for pack in self._packs:
@@ -246,29 +239,34 @@ class ObjectStore:
     def holds(self, key: bytes, kind: Kind | None = None) -> bool:
         """Whether a sealed pack holds a key, as far as known."""
         for pack in self.packs:
-            try:
-                at = pack.find(key)
-                if at >= 0 and (kind is None or pack.kind(at) is kind):
-                    return True
-            except PackCorrupt:
-                continue
+            at = pack.find(key)
+            if at >= 0 and (kind is None or pack.kind(at) is kind):
+                return True
         return False
 
     def maps_size(self, size: int) -> bool:
         """Whether some admitted map describes a blob of exactly this size."""
         return any(size in pack.mapped for pack in self.packs)
 
-    def absent(self, keys: Iterable[bytes]) -> set[bytes]:
-        """Those of the keys that no sealed pack holds, as far as known."""
-        wanted = set(keys)
-        for pack in self.packs:
-            if not wanted:
-                break
-            try:
-                wanted.difference_update(_held(pack, wanted))
-            except PackCorrupt:
+    def held(self, keys: Collection[bytes]) -> set[bytes]:
+        """Those of the keys that sealed packs hold, as far as known.
+
+        For each pack the shorter way: asking for each key, or passing over the prefixes of the pack's.
+        """
+        held: set[bytes] = set()
+        packs = self.packs
+        if not packs or not keys:
+            return held
+        by_prefix: dict[int, bytes] = {}
+        for pack in packs:
+            if len(pack) > 12 * len(keys):
+                held.update([key for key in keys if pack.find(key) >= 0])
                 continue
-        return wanted
+            by_prefix = by_prefix or _by_prefix(keys)
+            for prefix in by_prefix.keys() & pack.prefixes():
+                if pack.find(by_prefix[prefix]) >= 0:
+                    held.add(by_prefix[prefix])
+        return held
 
     def admit(self, path: Path) -> None:
         """Take in a pack that a writer of this store has just sealed."""
@@ -301,10 +299,7 @@ class ObjectStore:
             if look_again and not self.refresh():
                 break
             for pack in self.packs:
-                try:
-                    at = pack.find(ident)
-                except PackCorrupt:
-                    continue
+                at = pack.find(ident)
                 if at >= 0:
                     return pack.kind(at), _entry_size(pack, at)
         kind, payload = self.load(ident)
@@ -326,22 +321,15 @@ class ObjectStore:
         found_open = search_open(self.directory, key)
         if found_open is not None and kind in (None, found_open[0]):
             return found_open
-        for error in self._broken.values():
-            raise ObjectNotFound(f"no object {key.hex()}; {error}", hint="cas fsck") from error
+        damaged = [*self._broken, *(pack.name for pack in self._packs if not pack.is_sound())]
+        if damaged:
+            raise PackCorrupt(f"no object {key.hex()}; it may have been in damaged pack {damaged[0]}", hint="cas fsck")
         raise ObjectNotFound(f"no object {key.hex()} in {self.directory}", hint="cas fsck")
 
 
-def _held(pack: Pack, wanted: set[bytes]) -> list[bytes]:
-    """Those of the keys that a pack holds, by whichever way is shorter: asking for each, or passing its prefixes."""
-    find: Callable[[bytes], int] = pack.find
-    if len(pack) > 12 * len(wanted):
-        return [key for key in wanted if find(key) >= 0]
-    order = list(wanted)
-    firsts = memoryview(b"".join([key[:8] for key in order])).cast("Q").tolist()
-    common = set(firsts).intersection(pack.prefixes().tolist())
-    if not common:
-        return []
-    return [key for key, first in zip(order, firsts, strict=True) if first in common and find(key) >= 0]
+def _by_prefix(keys: Collection[bytes]) -> dict[int, bytes]:
+    """The keys by their first eight bytes as a native number (of two that share them, one)."""
+    return dict(zip(memoryview(b"".join(keys)).cast("Q")[::4].tolist(), keys, strict=True))
 
 
 def _payload_size(kind: Kind, payload: bytes) -> int:

@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,7 +16,7 @@ from cas.errors import LimitExceeded
 from cas.objects.appending import AppendFile
 from cas.objects.chunks import SMALL
 from cas.objects.compression import MIN_SIZE, compress
-from cas.objects.ids import BlobId, Kind, ObjectId, TreeId, object_id
+from cas.objects.ids import BlobId, Kind, ObjectId, TreeId, object_id, object_ids
 from cas.objects.packs import ENTRY, ENTRY_SIZE, MAGIC, MAX_PAYLOAD, SQUEEZED, footer, verified
 from cas.objects.trees import TreeEntry, encode_tree, tree_size
 from cas.storage.durable import storage_errors, typed
@@ -121,7 +122,7 @@ class PackWriter:
             raise ValueError("blobs go through put_blob, maps through put_map")
         if payloads and max(map(len, payloads)) > MAX_PAYLOAD:
             raise LimitExceeded(f"a {kind.name.lower()} of more than {MAX_PAYLOAD} bytes")
-        ids = [object_id(kind, payload) for payload in payloads]
+        ids = object_ids(kind, payloads)
         self._add(kind, dict(zip(ids, payloads, strict=True)))
         return ids
 
@@ -132,7 +133,7 @@ class PackWriter:
             ident = object_id(kind, payload)
             if ident not in self._entries:
                 self._entries[ident] = self._size
-                self._append([ENTRY.pack(kind, len(payload), ident), payload])
+                self._append([ENTRY.pack(kind, len(payload), ident), payload], ENTRY_SIZE + len(payload))
 
     def put_map(self, blob: BlobId, size: int, payload: bytes) -> None:
         """Admit a chunk map. Only for callers that streamed exactly these chunks and got the blob's id."""
@@ -143,10 +144,11 @@ class PackWriter:
             if len(payload) > MAX_PAYLOAD:
                 raise LimitExceeded(f"blob {blob.hex()}: {size} bytes are more than a chunk map can list")
             at = self._size
-            self._append([ENTRY.pack(Kind.MAP, len(payload), object_id(Kind.MAP, payload)), payload])
             self._entries[blob] = at
             self._maps.add(blob)
             self._mapped.add(size)
+            head = ENTRY.pack(Kind.MAP, len(payload), object_id(Kind.MAP, payload))
+            self._append([head, payload], ENTRY_SIZE + len(payload))
 
     def put_stored(self, chunks: list[tuple[bytes, int, memoryview | bytes]]) -> None:
         """Append blob entries ready made: (id, kind number, stored bytes), straight from where they lie."""
@@ -254,7 +256,7 @@ class PackWriter:
         found = self.load(key)
         return None if found is None else found[0]
 
-    def held(self) -> list[bytes]:
+    def keys(self) -> list[bytes]:
         """The keys of everything put and not yet sealed."""
         with self._lock:
             return list(self._entries)
@@ -267,44 +269,35 @@ class PackWriter:
         return [next(ids) if len(payload) <= SMALL else self.put_blob(payload) for payload in payloads]
 
     def _add(self, kind: Kind, fresh: dict[bytes, bytes]) -> None:
-        """Append the payloads that neither this writer nor the store holds. ``fresh`` maps ids to payloads."""
+        """Append the payloads that neither this writer nor the store holds. ``fresh``, which is used up, maps ids to
+        payloads."""
         with self._lock:
             self._begin_if_forked()
             entries = self._entries
-            # Not `keys() - keys()`, which walks the larger side: every entry of the pack, for each put.
-            wanted: Iterable[bytes] = [ident for ident in fresh if ident not in entries] if entries else fresh
-            missing = self.store.absent(wanted)
-            if not missing:
+            for known in [*(entries.keys() & fresh.keys()), *self.store.held(fresh)]:
+                fresh.pop(known, None)
+            if not fresh:
                 return
-            parts: list[bytes] = []
-            add, heads, at, begin = parts.append, _Heads(kind), self._size, self._size
-            squeezing, squeezed = kind is Kind.BLOB, _Heads(kind | SQUEEZED)
-            for ident, payload in fresh.items():
-                if ident not in missing:
-                    continue
-                size = len(payload)
-                entries[ident] = at
-                if squeezing and size >= MIN_SIZE and (stored := compress(payload)) is not None:
-                    size = len(stored)
-                    parts += (squeezed[size], ident, stored)
-                else:
-                    add(heads[size])
-                    add(ident)
-                    add(payload)
-                at += ENTRY_SIZE + size
-            self._tail += parts
-            self._tail_size += at - begin
-            self._size = at
-            if self._tail_size >= _BUFFER:
-                with storage_errors(f"write to {self.store.directory}"):
-                    self._drain()
-            self._roll()
+            sizes = list(map(len, fresh.values()))
+            if kind is Kind.BLOB and max(sizes) >= MIN_SIZE:
+                heads, stored = _squeeze(fresh.values())
+                sizes = list(map(len, stored))
+            else:
+                of_length = _Heads(kind)
+                heads, stored = [of_length[size] for size in sizes], list(fresh.values())
+            ends = accumulate([size + ENTRY_SIZE for size in sizes], initial=self._size)
+            entries.update(zip(fresh, ends, strict=False))
+            parts = list(chain.from_iterable(zip(heads, fresh, stored, strict=True)))
+            self._append(parts, sum(sizes) + ENTRY_SIZE * len(sizes))
 
-    def _append(self, parts: list[bytes]) -> None:
+    def _append(self, parts: list[bytes], size: int) -> None:
         self._tail += parts
-        size = sum(map(len, parts))
         self._tail_size += size
         self._size += size
+        if self._tail_size >= _BUFFER:
+            with storage_errors(f"write to {self.store.directory}"):
+                self._drain()
+        self._roll()
 
     def _drain(self) -> AppendFile:
         """Write the tail; the file. After an OSError the tail is still there."""
@@ -326,6 +319,21 @@ class PackWriter:
             self._process = os.getpid()
             self._file = None
             self._reset()
+
+
+def _squeeze(payloads: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The heads and stored forms of blobs, compressed where that pays."""
+    plain, squeezed = _Heads(Kind.BLOB), _Heads(Kind.BLOB | SQUEEZED)
+    heads, stored = [], []
+    for payload in payloads:
+        smaller = compress(payload)
+        if smaller is None:
+            heads.append(plain[len(payload)])
+            stored.append(payload)
+        else:
+            heads.append(squeezed[len(smaller)])
+            stored.append(smaller)
+    return heads, stored
 
 
 class _Heads(dict[int, bytes]):
