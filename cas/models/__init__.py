@@ -1,0 +1,1 @@
+"""Artifact models: classes whose instances are values, with versions, migrations, serializers and storages."""
