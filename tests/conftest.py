@@ -42,8 +42,9 @@ def repository(tmp_path: Path) -> Iterator[object]:
     """A new, empty repository in ``tmp_path``."""
     import cas
 
-    with cas.init(tmp_path) as opened:
-        yield opened
+    opened = cas.init(tmp_path)
+    yield opened
+    opened.close()
 
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]

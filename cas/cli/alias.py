@@ -12,7 +12,6 @@ from cas.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
-
     from cas.repository.version import ArtifactVersion
 
 __all__ = ["command", "move"]

@@ -12,10 +12,12 @@ from pathlib import Path
 __all__ = ["configuration_path", "find_author"]
 
 
-def find_author(environment: Mapping[str, str] | None = None) -> str:
-    """``Ann <ann@example.org>``: CAS_AUTHOR, else the user's config.toml, else git's user, else ``login@host``."""
+def find_author(configured: str = "", environment: Mapping[str, str] | None = None) -> str:
+    """``Ann <ann@example.org>``: CAS_AUTHOR, else what the repository has configured, else the user's own
+    ``[user] author``, else git's user, else ``login@host``."""
     found = os.environ if environment is None else environment
-    return found.get("CAS_AUTHOR", "").strip() or _from_configuration(found) or _from_git() or _from_system()
+    said = found.get("CAS_AUTHOR", "").strip() or configured
+    return said or _from_configuration(found) or _from_git() or _from_system()
 
 
 def configuration_path(environment: Mapping[str, str]) -> Path:
@@ -32,14 +34,15 @@ def _from_configuration(environment: Mapping[str, str]) -> str:
     import tomli
 
     try:
-        author = tomli.loads(content.decode()).get("author", "")
+        user = tomli.loads(content.decode()).get("user", {})
     except ValueError as error:
         from cas.errors import UsageError
 
         raise UsageError(
             f"{configuration_path(environment)} is not TOML: {error}",
-            hint='it should hold: author = "Ann <ann@example.org>"',
+            hint='it should say, under [user]: author = "Ann <ann@example.org>"',
         ) from None
+    author = user.get("author") if isinstance(user, dict) else None
     return author.strip() if isinstance(author, str) else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -96,6 +95,8 @@ def read_metadata(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 def read_json(text: str | bytes, where: str) -> Any:
     """The value of a JSON text. Raises UsageError that says where it breaks; NaN and repeated keys are no JSON."""
+    import json
+
     try:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except RecursionError:

@@ -13,9 +13,8 @@ from cas.errors import UsageError
 from cas.refs.grammar import parse
 
 if TYPE_CHECKING:
-    from cas.repository.repository import Repository
-
     from cas.literals.files import Tree
+    from cas.repository.repository import Repository
 
 __all__ = ["Content", "listing", "open_content"]
 

@@ -63,7 +63,7 @@ def command(
 ) -> None:
     """Say what a name is: its partition keys, type and description.
 
-    A put that does not fit is refused from then on. Declaring again replaces the declaration.
+    A put that does not fit is refused from then on. Declaring again may add keys, not take them away.
     """
     repository = terminal.repository(writing=not show)
     if not show:

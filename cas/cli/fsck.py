@@ -30,8 +30,8 @@ def command(terminal: Terminal, as_json: bool) -> int:
     code is then 15.
     """
     repository = terminal.repository()
-    with Progress("verifying"):
-        report = repository.fsck()
+    with Progress("verifying") as progress:
+        report = repository.fsck(progress.show)
     if as_json:
         terminal.print_json(report_dict(report))
     else:

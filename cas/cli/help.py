@@ -49,7 +49,8 @@ CODES = """\
 Errors go to stderr as “error: …” and “hint: …”; with --json as one JSON object with kind, message and exit_code."""
 
 SETTINGS = """\
-  CAS_AUTHOR      who writes: “Ann <ann@example.org>”; else author in ~/.config/cas/config.toml, else git's user
+  CAS_AUTHOR      who writes: “Ann <ann@example.org>”; else author under [user] in the repository's config.toml
+                  or in ~/.config/cas/config.toml, else git's user
   CAS_PAGER       the pager for long lists (else PAGER, else less)
   CAS_TRACEBACK   1 shows where an error came from
   NO_COLOR        print without colour"""

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import click
 
-import cas
 from cas.cli.command import Command, json_option, pass_terminal
 from cas.cli.terminal import Terminal
+from cas.repository.opening import DIRECTORY, init
 
 __all__ = ["command", "create"]
 
 
-def create(directory: str) -> Path:
-    """A new repository in ``directory/.cas``; its path. Making ``directory`` itself is part of it."""
-    with cas.init(directory) as repository:
-        return Path(repository.root)
+def create(directory: str) -> tuple[Path, bool]:
+    """The repository in ``directory/.cas``, and whether it is new. Making ``directory`` itself is part of it."""
+    there = (Path(directory) / DIRECTORY / "config.toml").exists()
+    repository = init(directory)
+    repository.close()
+    return repository.root, not there
 
 
 @click.command(
@@ -35,8 +37,8 @@ def command(terminal: Terminal, directory: str, as_json: bool) -> None:
 
     It is a directory .cas in DIRECTORY (default: here). There is no server and nothing else to set up.
     """
-    root = create(directory)
+    root, new = create(directory)
     if as_json:
-        terminal.print_json({"root": str(root)})
+        terminal.print_json({"root": str(root), "created": new})
     else:
-        terminal.print(f"created {root}")
+        terminal.print(f"created {root}" if new else f"{root} is there already; nothing changed")

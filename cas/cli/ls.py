@@ -16,7 +16,6 @@ from cas.refs.partitions import EMPTY
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
-
     from cas.repository.version import ArtifactVersion
 
 __all__ = ["command", "is_pattern"]

@@ -41,6 +41,10 @@ class Progress:
         """So much more is done."""
         self.done += amount
 
+    def show(self, done: int, total: int) -> None:
+        """So much of so much is done."""
+        self.done, self.total = done, total
+
     def __enter__(self) -> Progress:
         self._began = monotonic()
         if self._stream.isatty():

@@ -16,7 +16,6 @@ from cas.errors import CodecError, NotFound, StorageError, UsageError
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
-
     from cas.repository.version import ArtifactVersion
 
 __all__ = ["command", "read_source", "store"]

@@ -14,9 +14,8 @@ from cas.cli.render.versions import aligned, detail_lines
 from cas.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from cas.repository.repository import Repository
-
     from cas.repository.info import SpanInfo
+    from cas.repository.repository import Repository
 
 __all__ = ["command", "print_span", "span_dict"]
 
@@ -25,8 +24,8 @@ def span_dict(repository: Repository, span: SpanInfo) -> dict[str, Any]:
     """A span with what it read and made, for programs."""
     return {
         **span.to_dict(),
-        "inputs": [item.to_dict() for item in repository.inputs(span)],
-        "outputs": [version.to_dict() for version in repository.outputs(span)],
+        "inputs": [item.to_dict() for item in repository.inputs(span.id)],
+        "outputs": [version.to_dict() for version in repository.outputs(span.id)],
     }
 
 
@@ -35,7 +34,7 @@ def print_span(terminal: Terminal, repository: Repository, span: SpanInfo, as_js
     if as_json:
         terminal.print_json(span_dict(repository, span))
         return
-    for line in span_detail(span, repository.inputs(span), repository.outputs(span), terminal.style):
+    for line in span_detail(span, repository.inputs(span.id), repository.outputs(span.id), terminal.style):
         terminal.print(line)
 
 

@@ -12,9 +12,8 @@ from cas.cli.show import print_span
 from cas.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from cas.repository.repository import Repository
-
     from cas.repository.info import SpanInfo
+    from cas.repository.repository import Repository
 
 __all__ = ["command", "list_spans"]
 

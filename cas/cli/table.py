@@ -6,7 +6,6 @@ equal to the first line of each command's own help. Method: https://click.pallet
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from typing import Any, NamedTuple
@@ -75,9 +74,7 @@ class Table(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, but an unknown command is answered with the nearest ones."""
         if args and args[0] not in TABLE and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], TABLE, n=3, cutoff=0.5)
-            meant = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise click.UsageError(f"no command {args[0]!r}{meant}", ctx=ctx)
+            raise _no_command(args[0], list(TABLE), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -102,15 +99,15 @@ class Table(click.Group):
 @click.option("-C", "directories", multiple=True, metavar="DIR", help="Run as if started in DIR.")
 @click.option("--no-color", is_flag=True, help="Print without colour (also: NO_COLOR=1).")
 @click.option("--no-pager", is_flag=True, help="Print long lists without a pager.")
+@click.option("--trust", is_flag=True, help="Open a repository that another user owns.")
 @click.version_option(None, "--version", package_name="cas-store", prog_name="cas", message="%(prog)s %(version)s")
 @click.pass_context
-def root(ctx: click.Context, directories: tuple[str, ...], no_color: bool, no_pager: bool) -> int:
+def root(ctx: click.Context, directories: tuple[str, ...], no_color: bool, no_pager: bool, trust: bool) -> int:
     """Git for artifacts: immutable values, names with versions, and what made what."""
     change_directory(directories)
-    ctx.obj = Terminal(
-        colour=not no_color and colour_wanted(sys.stdout),
-        pager=not no_pager,
-    )
+    colour = not no_color and colour_wanted(sys.stdout)
+    ctx.obj = Terminal(colour=colour, pager=not no_pager, trust=trust)
+    ctx.call_on_close(ctx.obj.close)
     if ctx.invoked_subcommand is None:
         ctx.obj.print(ctx.get_help())
     return USAGE
@@ -126,10 +123,16 @@ def command_of(path: list[str], *, width: int | None = None) -> tuple[click.Cont
     for name in path:
         known = found.list_commands(context) if isinstance(found, click.Group) else []
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            meant = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise click.UsageError(f"no command {name!r}{meant}", ctx=context)
+            raise _no_command(name, known, context)
         found = found.get_command(context, name)
         settings = found.context_settings
         context = click.Context(found, info_name=name, parent=context, terminal_width=width, **settings)
     return context, found
+
+
+def _no_command(name: str, known: list[str], context: click.Context) -> click.UsageError:
+    import difflib  # only a mistake needs it
+
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    return click.UsageError(f"no command {name!r}{meant}", ctx=context)

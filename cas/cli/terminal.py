@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -23,21 +22,31 @@ __all__ = ["Terminal", "colour_wanted"]
 
 @dataclass
 class Terminal:
-    """One invocation's surroundings, handed to every command."""
+    """One invocation's surroundings, handed to every command. Closes what it opened."""
 
     colour: bool = False
     pager: bool = False
+    trust: bool = False
     now: datetime = field(default_factory=lambda: clock.to_datetime(clock.now()))
+
+    opened: list[Repository] = field(default_factory=list)
 
     def repository(self, *, writing: bool = False) -> Repository:
         """The repository at or above the working directory; one that will write also knows its author."""
-        import cas
+        from cas.repository.opening import open_repository
 
+        repository = open_repository(trust=self.trust)
+        self.opened.append(repository)
         if writing:
             from cas.cli.author import find_author
 
-            return cas.open(author=find_author())
-        return cas.open()
+            repository.author = find_author(repository.config.author)
+        return repository
+
+    def close(self) -> None:
+        """Seal and let go of what was opened."""
+        while self.opened:
+            self.opened.pop().close()
 
     @property
     def interactive(self) -> bool:
@@ -69,11 +78,15 @@ class Terminal:
 
     def print_json(self, found: object) -> None:
         """One JSON value to stdout; indented where people read it."""
+        import json  # here and below: plumbing commands start without it
+
         json.dump(found, sys.stdout, ensure_ascii=False, indent=2 if self.interactive else None)
         sys.stdout.write("\n")
 
     def print_array(self, items: Iterable[object]) -> None:
         """A top-level JSON array, one item a line, written as the items come."""
+        import json
+
         sys.stdout.write("[")
         separator = "\n"
         for item in items:

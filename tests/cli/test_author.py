@@ -20,7 +20,8 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_environment_wins(nobody: Path) -> None:
-    assert find_author({"CAS_AUTHOR": " Ann "}) == "Ann"
+    assert find_author("Bo", {"CAS_AUTHOR": " Ann "}) == "Ann"
+    assert find_author("Bo", {}) == "Bo"
 
 
 def test_own_settings_come_before_git(nobody: Path) -> None:
@@ -28,7 +29,7 @@ def test_own_settings_come_before_git(nobody: Path) -> None:
     subprocess.run(["git", "config", "--global", "user.email", "gitta@example.org"], check=True)
     assert find_author() == "Gitta <gitta@example.org>"
     (nobody / ".config" / "cas").mkdir(parents=True)
-    (nobody / ".config" / "cas" / "config.toml").write_text('author = "Bo <bo@example.org>"\n')
+    (nobody / ".config" / "cas" / "config.toml").write_text('[user]\nauthor = "Bo <bo@example.org>"\n')
     assert find_author() == "Bo <bo@example.org>"
 
 
@@ -40,4 +41,4 @@ def test_broken_settings_are_named(nobody: Path) -> None:
     (nobody / "cas").mkdir()
     (nobody / "cas" / "config.toml").write_text("author = \n")
     with pytest.raises(UsageError, match=r"config\.toml"):
-        find_author({"XDG_CONFIG_HOME": str(nobody)})
+        find_author("", {"XDG_CONFIG_HOME": str(nobody)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 import click
@@ -92,6 +91,8 @@ def render_text(problem: Problem, *, colour: bool = False) -> str:
 
 def render_json(problem: Problem) -> str:
     """One JSON object: kind, message, exit_code, and hint, text, position, candidates where there are any."""
+    import json
+
     found: dict[str, Any] = {"kind": problem.kind, "message": problem.message, "exit_code": problem.exit_code}
     if problem.hint:
         found["hint"] = problem.hint

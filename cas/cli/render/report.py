@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cas.cli.render.text import Style, clean, count
 
 if TYPE_CHECKING:
-    from cas.repository.PROB import Problem, Report
+    from cas.repository.checking import Problem, Report
 
 __all__ = ["report_dict", "report_lines"]
 
