@@ -121,6 +121,11 @@ class Pack:
             raise PackCorrupt(f"pack {self.name}: the entry at {offset} is of no known kind", hint="cas fsck")
         return kind
 
+    @property
+    def scanned(self) -> bool:
+        """Whether the footer was of no use, so that the entries were read one by one."""
+        return self._places is not None
+
     def places(self) -> Iterable[int]:
         """Where the entries begin, in file order."""
         if self._places is not None:
@@ -179,9 +184,14 @@ def rescan(pack: Pack) -> Pack:
     return _scanned(pack.name, pack.pages, pack.modified)
 
 
-def scan(pages: Pages, start: int = len(MAGIC)) -> Iterator[ScannedEntry]:
-    """The entries from ``start`` on, each verified, up to the first that does not verify."""
-    size = len(pages)
+def kind_of(number: int) -> Kind | None:
+    """The kind that the first byte of an entry says, if any."""
+    return _KINDS.get(number & 0x7F)
+
+
+def scan(pages: Pages, start: int = len(MAGIC), size: int | None = None) -> Iterator[ScannedEntry]:
+    """The entries from ``start`` on, each verified, up to the first that does not verify, or to ``size``."""
+    size = len(pages) if size is None else size
     while start + ENTRY_SIZE <= size:
         number, length, ident = ENTRY.unpack(pages[start : start + ENTRY_SIZE])
         end = start + ENTRY_SIZE + length

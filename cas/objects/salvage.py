@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,13 +48,12 @@ def search_open(directory: Path, key: bytes) -> tuple[Kind, bytes] | None:
     return None
 
 
-def salvage(store: ObjectStore) -> list[tuple[Kind, ObjectId, bytes]]:
+def salvage(store: ObjectStore, settle: Callable[[list[tuple[Kind, ObjectId, bytes]]], None]) -> None:
     """Seal every open pack whose lock is free, cut after its last whole entry.
 
-    Gives the span and artifact records found. Raises StorageError, StorageFull; what is not sealed then stays
-    as it was, for the next writer.
+    Before each is sealed, ``settle`` gets the span and artifact records found in it, durable by then: should it not
+    return, the pack stays open for the next writer, who settles again. Raises StorageError, StorageFull.
     """
-    told: list[tuple[Kind, ObjectId, bytes]] = []
     for path in _open_packs(store.directory):
         with storage_errors(f"salvage {path}"):
             try:
@@ -65,12 +64,11 @@ def salvage(store: ObjectStore) -> list[tuple[Kind, ObjectId, bytes]]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Between our open and our lock its writer may have sealed it, or another salvager.
                 if names(path, descriptor):
-                    told += _seal(store, path, descriptor)
+                    _seal(store, path, descriptor, settle)
             except BlockingIOError:
                 continue
             finally:
                 os.close(descriptor)
-    return told
 
 
 def payload_of(content: Pages, entry: ScannedEntry) -> bytes:
@@ -78,12 +76,14 @@ def payload_of(content: Pages, entry: ScannedEntry) -> bytes:
     return verified(content[entry.offset : entry.end][0], entry.id, content[entry.offset + ENTRY_SIZE : entry.end])[2]
 
 
-def _seal(store: ObjectStore, path: Path, descriptor: int) -> list[tuple[Kind, ObjectId, bytes]]:
+def _seal(
+    store: ObjectStore, path: Path, descriptor: int, settle: Callable[[list[tuple[Kind, ObjectId, bytes]]], None]
+) -> None:
     content = _OpenFile(descriptor)
     entries = list(scan(content)) if content[: len(MAGIC)] == MAGIC else []
     if not entries:
         path.unlink()
-        return []
+        return
     told = [(entry.kind, entry.id, payload_of(content, entry)) for entry in entries if entry.kind in _TOLD]
     end = entries[-1].end
     places = {entry.key: entry.offset for entry in entries}
@@ -93,9 +93,12 @@ def _seal(store: ObjectStore, path: Path, descriptor: int) -> list[tuple[Kind, O
         if entry.kind is Kind.MAP
     }
     os.ftruncate(descriptor, end)
-    os.lseek(descriptor, end, os.SEEK_SET)
-    write_all(descriptor, footer(end, places, (), mapped))
     try:
+        fsync_file(descriptor)
+        fsync_directory(store.directory)
+        settle(told)
+        os.lseek(descriptor, end, os.SEEK_SET)
+        write_all(descriptor, footer(end, places, (), mapped))
         fsync_file(descriptor)
     except OSError as error:
         raise typed(f"make {path} durable", error) from error
@@ -104,7 +107,6 @@ def _seal(store: ObjectStore, path: Path, descriptor: int) -> list[tuple[Kind, O
     path.rename(sealed)
     fsync_directory(store.directory)
     store.admit(sealed)
-    return told
 
 
 def _open_packs(directory: Path) -> list[Path]:

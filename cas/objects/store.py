@@ -36,6 +36,7 @@ class ObjectStore:
         self._broken: dict[str, PackCorrupt] = {}
         self._writers: tuple[PackWriter, ...] = ()
         self._listed = False
+        self._calm: tuple[Pack, ...] | None = None  # packs among which a merge found nothing to do
 
     def close(self) -> None:
         """Abort this store's writers and let go of its packs."""
@@ -187,25 +188,23 @@ class ObjectStore:
     def refresh(self) -> bool:
         """Look at the directory again; whether it held packs that were not known, or lacks some that were."""
         with self._lock:
-            try:
-                names = frozenset([name for name in os.listdir(self.directory) if name.endswith(_PACK)])
-            except FileNotFoundError:
-                names = frozenset()
+            names = _listed(self.directory)
             self._listed = True
             if names == self._names:
                 return False
             packs = {pack.name: pack for pack in self._packs if pack.name in names}
-            for name in names - packs.keys() - self._broken.keys():
-                self._open(name, packs)
+            while not all(self._open(name, packs) for name in names - packs.keys() - self._broken.keys()):
+                names = _listed(self.directory)  # a merge took one away: its successor was there before
+                packs = {name: pack for name, pack in packs.items() if name in names}
             self._packs = tuple(sorted(packs.values(), key=lambda pack: pack.modified, reverse=True))
             self._names = names
             return True
 
-    def salvage(self) -> list[tuple[Kind, ObjectId, bytes]]:
-        """Seal the open packs that dead writers left; the span and artifact records found in them."""
+    def salvage(self, settle: Callable[[list[tuple[Kind, ObjectId, bytes]]], None] = lambda _: None) -> None:
+        """Seal the open packs that dead writers left; ``settle`` gets each one's span and artifact records first."""
         from cas.objects.salvage import salvage
 
-        return salvage(self)
+        salvage(self, settle)
 
     def live(self, kind: Kind) -> Iterator[tuple[ObjectId, bytes]]:
         """The objects of a kind in packs that are still open, of this process, of others and of dead ones."""
@@ -217,9 +216,15 @@ class ObjectStore:
 
     def merge(self) -> int:
         """Merge packs where many of one size have piled up; how many went away."""
+        packs = self.packs
+        if packs is self._calm:
+            return 0
         from cas.objects.merge import merge
 
-        return merge(self)
+        gone = merge(self)
+        if not gone:
+            self._calm = packs
+        return gone
 
     def check(self) -> Iterator[Damage]:
         """Read everything and yield what is damaged."""
@@ -276,19 +281,28 @@ class ObjectStore:
             self._packs = (pack, *(known for known in self._packs if known.name != pack.name))
             self._names |= {pack.name}
 
+    def drop(self, packs: Collection[Pack]) -> None:
+        """Forget packs whose files were just removed."""
+        names = {pack.name for pack in packs}
+        with self._lock:
+            self._packs = tuple(pack for pack in self._packs if pack.name not in names)
+            self._names -= names
+
     def forget(self, writer: PackWriter) -> None:
         """Let go of a writer that is done."""
         with self._lock:
             self._writers = tuple(known for known in self._writers if known is not writer)
 
-    def _open(self, name: str, packs: dict[str, Pack]) -> None:
+    def _open(self, name: str, packs: dict[str, Pack]) -> bool:
+        """Open a pack into ``packs``; False where it is gone."""
         try:
             with storage_errors(f"open pack {name}"):
                 packs[name] = open_pack(self.directory / name)
         except FileNotFoundError:
-            return  # a merge took it away meanwhile; its successor is there
+            return False
         except PackCorrupt as error:
             self._broken[name] = error
+        return True
 
     def _peek(self, ident: bytes) -> tuple[Kind, int]:
         for writer in self._writers:
@@ -325,6 +339,13 @@ class ObjectStore:
         if damaged:
             raise PackCorrupt(f"no object {key.hex()}; it may have been in damaged pack {damaged[0]}", hint="cas fsck")
         raise ObjectNotFound(f"no object {key.hex()} in {self.directory}", hint="cas fsck")
+
+
+def _listed(directory: Path) -> frozenset[str]:
+    try:
+        return frozenset([name for name in os.listdir(directory) if name.endswith(_PACK)])
+    except FileNotFoundError:
+        return frozenset()
 
 
 def _by_prefix(keys: Collection[bytes]) -> dict[int, bytes]:
