@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Codec", "Content", "Decoding", "Encoding", "read_bounded", "read_members"]
 
 MAX_SMALL = 1 << 30
+_SMALL = 1 << 16
 
 
 class Content(NamedTuple):
@@ -110,12 +111,18 @@ def write_members(
     """A tree of blobs, all written in one go, and of ``others``, entries made before."""
     from cas.objects.trees import Blob
 
-    views = {name: memoryview(content) for name, content in members.items()}
+    views = {name: _octets(content) for name, content in members.items()}
     ids = writer.put_blobs(list(views.values()))
     entries: dict[str, TreeEntry] = dict(others or {})
     for (name, view), blob in zip(views.items(), ids, strict=True):
-        entries[name] = Blob(blob, view.nbytes)
+        entries[name] = Blob(blob, len(view))
     return Content(*writer.put_tree(entries))
+
+
+def _octets(content: Bytes) -> bytes | memoryview:
+    """The bytes as they are now: small ones copied, since a writer may keep them for a while."""
+    view = memoryview(content)
+    return view.cast("B") if view.nbytes > _SMALL else view.tobytes()
 
 
 def read_members(literal: Literal, store: Store) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Arrow arrays and tables as raw column buffers in one normal form."""

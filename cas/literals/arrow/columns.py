@@ -1,0 +1,109 @@
+"""Arrow arrays as named members of a tree, and back: what tables, frames and series share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import types as kinds
+
+from cas.errors import CodecError
+from cas.literals.arrow.join import join
+from cas.literals.arrow.split import one_chunk, split
+from cas.literals.arrow.types import build, describe
+from cas.literals.ports import Store
+from cas.objects.ids import Kind
+from cas.objects.trees import Blob
+
+__all__ = ["Members", "load_column", "store_column"]
+
+_CHUNK = (1 << 31) - 1
+_WIDE = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
+
+
+class Members:
+    """The blobs of a stored table, each read when it is asked for."""
+
+    def __init__(self, entries: Mapping[str, Any], store: Store) -> None:
+        self.entries = entries
+        self.store = store
+
+    def get(self, name: str) -> bytes | None:
+        """A member's bytes, or None where there is no such member."""
+        entry = self.entries.get(name)
+        if entry is None:
+            return None
+        if not isinstance(entry, Blob):
+            raise CodecError(f"member {name} is not a blob")
+        return self.store.read(entry.id, Kind.BLOB)
+
+
+def store_column(column: pa.Array | pa.ChunkedArray, prefix: str, members: dict[str, Any], name: str) -> dict[str, Any]:
+    """Add a column's buffers to ``members`` as ``<prefix>.<number>``; gives what else reading it back needs.
+
+    That is its type (``type``), how long its dictionaries are (``dictionaries``), and whether it needed 64-bit offsets
+    that its type does not have (``wide``). Raises CodecError, which calls the column ``name``.
+    """
+    try:
+        kind = describe(column.type)
+        form: dict[str, Any] = {"type": kind}
+        if isinstance(column, pa.ChunkedArray):
+            if column.type in _WIDE and sum(map(_content_size, column.chunks)) > _CHUNK:
+                form["wide"] = True
+                column = column.cast(_WIDE[column.type])
+            column = one_chunk(column)
+        lengths: list[int] = []
+        for number, buffer in enumerate(split(column, lengths)):
+            if buffer is not None and len(buffer):
+                members[f"{prefix}.{number}"] = buffer
+    except CodecError as error:
+        raise CodecError(f"{name}: {error.message}", hint=error.hint) from error
+    except pa.ArrowException as error:
+        raise CodecError(f"{name} of type {column.type} cannot be stored: {error}") from error
+    if lengths:
+        form["dictionaries"] = lengths
+    return form
+
+
+def load_column(form: Any, rows: int, prefix: str, members: Members) -> pa.ChunkedArray | pa.Array:
+    """Inverse of :func:`store_column`: an array, or several chunks where its offsets need them."""
+    if not isinstance(form, dict):
+        raise CodecError("a stored column has no description")
+    kind = build(form.get("type"))
+    numbers = count()
+    lengths: Iterator[Any] = iter(_checked(form.get("dictionaries", [])))
+    stored = _WIDE[kind] if form.get("wide") is True and kind in _WIDE else kind
+    array = join(stored, rows, lambda: members.get(f"{prefix}.{next(numbers)}"), lengths)
+    return array if stored is kind else _narrow(array, kind)
+
+
+def _checked(lengths: Any) -> Iterable[int]:
+    if not isinstance(lengths, list):
+        raise CodecError("dictionary lengths of a stored column are not a list")
+    return lengths
+
+
+def _content_size(array: pa.Array) -> int:
+    buffer = array.buffers()[2]
+    return 0 if buffer is None else int(buffer.size)
+
+
+def _narrow(array: pa.Array, kind: pa.DataType) -> pa.ChunkedArray:
+    """A column whose content is too long for 32-bit offsets, in chunks that are not."""
+    edges = array.offsets if kinds.is_list(array.type) else _edges(array)
+    chunks, start = [], 0
+    while start < len(array):
+        end = int(edges.searchsorted(int(edges[start]) + _CHUNK, side="right")) - 1
+        if end <= start:
+            raise CodecError(f"row {start} of a stored column does not fit its type {kind}")
+        chunks.append(array.slice(start, end - start).cast(kind))
+        start = end
+    return pa.chunked_array(chunks, kind)
+
+
+def _edges(array: pa.Array) -> Any:
+    import numpy as np
+
+    return np.frombuffer(array.buffers()[1], "<i8")

@@ -1,0 +1,1 @@
+"""pandas frames, series and indexes as raw column buffers."""
