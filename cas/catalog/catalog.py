@@ -1,0 +1,132 @@
+"""The catalog: what the ref logs and records of a repository say, in SQLite, derived and always rebuildable.
+
+It catches up with the logs before it answers; when nothing is new that costs one existence probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cas.catalog.database import Database
+from cas.catalog.ingest import Ingest
+from cas.catalog.refs import RefQueries
+from cas.catalog.spans import SpanQueries
+from cas.errors import RefRollback
+from cas.objects.ids import Kind, ObjectId
+from cas.refs.log import RefLog
+from cas.refs.segments import Segment
+
+__all__ = ["Catalog", "Position"]
+
+Position = tuple[int, str, int]  # (segment number, its digest, greatest stamp so far)
+_START: Position = (0, "0" * 64, 0)
+
+
+class Catalog:
+    """``refs`` and ``spans`` answer questions; :meth:`catch_up` first where fresh answers matter."""
+
+    def __init__(self, path: Path | None, owner: str, read: Callable[[ObjectId, Kind], bytes]) -> None:
+        self.database = Database(path, owner)
+        self.refs = RefQueries(lambda: self.database.connection)
+        self._spans = SpanQueries(lambda: self.database.connection, read)
+        self._written: dict[tuple[str, str], list[Segment]] = {}
+        self._checked: set[tuple[str, str]] = set()
+
+    @property
+    def lock(self) -> object:
+        """Held while a question of several steps must see one state."""
+        return self.database.lock
+
+    def position(self, log: RefLog) -> Position:
+        """How far a log has been taken in."""
+        row = self.database.connection.execute(
+            "SELECT number, digest, stamp FROM log WHERE project = ? AND domain = ?", (log.project, log.domain)
+        ).fetchone()
+        return row if row else _START
+
+    def wrote(self, log: RefLog, segment: Segment) -> None:
+        """Take a segment that this process has just appended: it need not be read and parsed again."""
+        with self.database.lock:
+            self._written.setdefault((log.project, log.domain), []).append(segment)
+
+    def catch_up(self, log: RefLog) -> Position:
+        """Take in what is new in a log. Raises RefRollback where the log and its own chain disagree."""
+        with self.database.lock:
+            key = (log.project, log.domain)
+            own = self._written.pop(key, [])
+            position = self.position(log)
+            if own and own[0].number == position[0] + 1 and own[0].previous == position[1]:
+                self._apply(log, own)
+                position = self.position(log)
+            if key not in self._checked:
+                # Once per process: is this the log that the catalog was made from, or one restored from elsewhere?
+                self._checked.add(key)
+                if position[0] and not log.has(position[0]):
+                    self.database.rebuild()
+                    position = _START
+            if log.has(position[0] + 1):
+                self._read_on(log, position)
+                position = self.position(log)
+            return position
+
+    def _read_on(self, log: RefLog, position: Position) -> None:
+        try:
+            self._apply_from(log, position)
+        except RefRollback:
+            if position == _START:
+                raise
+            # The chain does not continue what was taken in: the log was replaced under this catalog.
+            self.database.rebuild()
+            self._apply_from(log, _START)
+
+    def _apply_from(self, log: RefLog, position: Position) -> None:
+        batch: list[Segment] = []
+        size = 0
+        for segment in log.after(position[0], position[1]):
+            batch.append(segment)
+            size += len(segment.entries)
+            if size > 50_000:
+                self._apply(log, batch)
+                batch, size = [], 0
+        if batch:
+            self._apply(log, batch)
+
+    def _apply(self, log: RefLog, segments: list[Segment]) -> None:
+        with self.database.writing() as connection:
+            number, _, stamp = self.position(log)
+            connection.execute(
+                "INSERT OR IGNORE INTO log (project, domain, number, digest, stamp) VALUES (?, ?, 0, ?, 0)",
+                (log.project, log.domain, _START[1]),
+            )
+            log_id = connection.execute(
+                "SELECT id FROM log WHERE project = ? AND domain = ?", (log.project, log.domain)
+            ).fetchone()[0]
+            # Another process may have taken some of these in meanwhile.
+            fresh = [segment for segment in segments if segment.number > number]
+            if not fresh:
+                return
+            entries = [entry for segment in fresh for entry in segment.entries]
+            Ingest(connection, log_id).add(entries)
+            stamp = max(stamp, max((entry.stamp for entry in entries), default=0))
+            last = fresh[-1]
+            connection.execute(
+                "UPDATE log SET number = ?, digest = ?, stamp = ? WHERE id = ?",
+                (last.number, last.digest, stamp, log_id),
+            )
+
+    def spans(self) -> SpanQueries:
+        """The span questions, after the records of every span that the logs name were taken in."""
+        with self.database.lock:
+            if self._spans.has_pending():
+                with self.database.writing():
+                    self._spans.take_in()
+            return self._spans
+
+    def reopen(self) -> None:
+        """Start afresh in a process just forked."""
+        self.database.reopen()
+
+    def close(self) -> None:
+        """Take in what this process wrote last, so that the next one need not, and close the file."""
+        self.database.close()

@@ -1,0 +1,109 @@
+"""The SQLite file under the catalog: opened if it fits, built anew if not."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cas.catalog.schema import SCHEMA, SCHEMA_VERSION
+
+__all__ = ["Database"]
+
+
+class Database:
+    """One connection, shared by the threads of a process under a lock.
+
+    ``owner`` is the repository's id: a file made for another repository, by another schema, or damaged is thrown away.
+    Where the directory cannot be written the tables live in memory.
+    """
+
+    def __init__(self, path: Path | None, owner: str) -> None:
+        self.lock = threading.RLock()
+        self._path = path
+        self._owner = owner
+        self.connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._path is not None:
+            try:
+                return self._fitting(str(self._path))
+            except sqlite3.DatabaseError:
+                # Damaged, or of another version: it is derived, so away with it.
+                with suppress(OSError):
+                    self._remove()
+                with suppress(sqlite3.DatabaseError):
+                    return self._fitting(str(self._path))
+        return self._fitting(":memory:")
+
+    def _fitting(self, path: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            path, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        try:
+            row = None
+            with suppress(sqlite3.OperationalError):
+                row = connection.execute("SELECT value FROM meta WHERE key = 'fits'").fetchone()
+            if row is None or row[0] != self._stamp():
+                self._create(connection)
+            # WAL with NORMAL never corrupts in a power cut; what it may lose is read again from the log.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA temp_store = MEMORY")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _stamp(self) -> str:
+        return f"{SCHEMA_VERSION} {self._owner}"
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            rows = connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            )
+            for (table,) in rows.fetchall():
+                connection.execute(f'DROP TABLE "{table}"')
+            for statement in SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.execute("INSERT INTO meta VALUES ('fits', ?)", (self._stamp(),))
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    def _remove(self) -> None:
+        assert self._path is not None
+        for ending in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+
+    def rebuild(self) -> None:
+        """Empty every table."""
+        with self.lock:
+            self._create(self.connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction, also against other processes."""
+        with self.lock:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+            self.connection.execute("COMMIT")
+
+    def reopen(self) -> None:
+        """A connection of its own, for a process just forked: SQLite's must not be shared across fork."""
+        self.lock = threading.RLock()
+        self.connection = self._open()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self.lock:
+            self.connection.close()

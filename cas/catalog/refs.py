@@ -1,0 +1,307 @@
+"""Questions about names, partitions, versions and aliases, answered from the catalog's tables."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from cas.refs.entries import AliasEntry, DeleteEntry, Entry, VersionEntry
+from cas.refs.names import Name, collision_key
+from cas.refs.partitions import Partition
+
+__all__ = ["Declared", "RefQueries", "Row"]
+
+_COLUMNS = """
+SELECT log.project, log.domain, name.name, ref.partition, v.version, v.literal, v.artifact, v.span, v.stamp, v.writing, ref.id
+FROM version AS v JOIN ref ON ref.id = v.ref JOIN name ON name.id = ref.name JOIN log ON log.id = name.log
+"""
+_TIPS = _COLUMNS.replace("FROM version AS v JOIN ref ON ref.id = v.ref", "FROM ref JOIN version AS v ON v.id = ref.tip")
+# A partial partition is answered by the first of the newest that fits; past this many the rest is filtered in one go.
+_PAGE = 64
+
+
+class Row(NamedTuple):
+    """One version entry: ids are 32 bytes, ``stamp`` µs, ``partition`` its canonical text, ``ref`` the catalog's number."""
+
+    project: str
+    domain: str
+    name: str
+    partition: str
+    version: str
+    literal: bytes
+    artifact: bytes
+    span: bytes | None
+    stamp: int
+    write: str
+    ref: int
+
+
+class Declared(NamedTuple):
+    """What the log says of a name; ``keys`` is None where nothing was declared. Counts are of what is there now."""
+
+    name: str
+    keys: tuple[str, ...] | None
+    granularity: str | None
+    type: str | None
+    description: str | None
+
+
+class RefQueries:
+    """Reads refs. ``connect`` gives the connection, so that a reopened one is used at once."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+
+    def _rows(self, sql: str, arguments: Iterable[Any]) -> list[Row]:
+        return [Row._make(row) for row in self._connect().execute(sql, tuple(arguments))]
+
+    def tip(self, name: Name, partition: Partition) -> Row | None:
+        """The latest version of exactly this partition."""
+        rows = self._rows(
+            f"{_TIPS} WHERE log.project = ? AND log.domain = ? AND name.name = ? AND ref.partition = ?",
+            (*name, partition.text),
+        )
+        return rows[0] if rows else None
+
+    def tips(self, name: Name, partition: Partition) -> Iterator[Row]:
+        """The latest version of every partition that contains this one, newest first."""
+        where, arguments = self._containment(name, partition)
+        cursor = self._connect().execute(f"{_TIPS} WHERE {where} ORDER BY ref.stamp DESC", arguments)
+        while page := cursor.fetchmany(_PAGE):
+            yield from map(Row._make, page)
+
+    def latest(self, name: Name, partition: Partition) -> Row | None:
+        """The newest of :meth:`tips`. One key is answered from its index; more keys walk the first one's, newest first."""
+        name_id = self._name_id(name)
+        if name_id is None:
+            return None
+        pairs = _pairs(partition)
+        if not pairs:
+            rows = self._rows(
+                f"{_TIPS} WHERE ref.id = (SELECT id FROM ref WHERE name = ? AND stamp IS NOT NULL"
+                " ORDER BY stamp DESC LIMIT 1)",
+                (name_id,),
+            )
+            return rows[0] if rows else None
+        exact = self._exact_of_all_keys(name_id, partition)
+        if exact is not None:
+            return exact
+        others = " ".join(
+            "AND EXISTS (SELECT 1 FROM part AS o WHERE o.name = p.name AND o.key = ? AND o.value = ? AND o.stamp = p.stamp AND o.ref = p.ref)"
+            for _ in pairs[1:]
+        )
+        rows = self._rows(
+            f"{_TIPS} WHERE ref.id = (SELECT p.ref FROM part AS p WHERE p.name = ? AND p.key = ? AND p.value = ? {others}"
+            " ORDER BY p.stamp DESC LIMIT 1)",
+            (name_id, *pairs[0], *(text for pair in pairs[1:] for text in pair)),
+        )
+        return rows[0] if rows else None
+
+    def _exact_of_all_keys(self, name_id: int, partition: Partition) -> Row | None:
+        # Where every declared key is given, nothing but the exact partition contains it.
+        row = self._connect().execute("SELECT keys, granularity FROM name WHERE id = ?", (name_id,)).fetchone()
+        if row[0] is None or len(partition.keys) < len(json.loads(row[0])) or (row[1] and partition.time is None):
+            return None
+        rows = self._rows(f"{_TIPS} WHERE ref.name = ? AND ref.partition = ?", (name_id, partition.text))
+        return rows[0] if rows else None
+
+    def matching(self, name: Name, partition: Partition, version: str) -> list[Row]:
+        """The versions called ``version`` in partitions that contain this one, newest first."""
+        where, arguments = self._containment(name, partition)
+        return self._rows(f"{_COLUMNS} WHERE v.version = ? AND {where} ORDER BY v.stamp DESC", (version, *arguments))
+
+    def by_id(self, name: Name, partition: Partition, prefix: str) -> list[Row]:
+        """The versions whose artifact or literal id begins with these hex digits, in partitions that contain this one."""
+        where, arguments = self._containment(name, partition)
+        low, high = id_range(prefix)
+        return self._rows(
+            f"{_COLUMNS} WHERE (v.artifact BETWEEN ? AND ? OR v.literal BETWEEN ? AND ?) AND {where} ORDER BY v.stamp DESC",
+            (low, high, low, high, *arguments),
+        )
+
+    def with_alias(self, name: Name, partition: Partition, alias: str) -> list[int]:
+        """The number of every partition that contains this one and ever had the alias."""
+        where, arguments = self._containment(name, partition)
+        rows = self._connect().execute(
+            "SELECT DISTINCT ref.id FROM alias JOIN ref ON ref.id = alias.ref JOIN name ON name.id = ref.name"
+            f" JOIN log ON log.id = name.log WHERE alias.alias = ? AND {where}",
+            (alias, *arguments),
+        )
+        return [row[0] for row in rows]
+
+    def partitions(self, name: Name) -> list[tuple[int, Partition]]:
+        """Every exact partition a name has or had, with its number."""
+        rows = self._connect().execute("SELECT id, partition FROM ref WHERE name = ?", (self._name_id(name),))
+        return [(number, Partition.parse(text)) for number, text in rows]
+
+    def artifacts(self, prefix: str) -> list[Row]:
+        """Every version whose artifact or literal id begins with these hex digits, newest first."""
+        low, high = id_range(prefix)
+        return self._rows(
+            f"{_COLUMNS} WHERE v.artifact BETWEEN ? AND ? OR v.literal BETWEEN ? AND ? ORDER BY v.stamp DESC",
+            (low, high, low, high),
+        )
+
+    def versions_of(self, artifact: bytes) -> list[Row]:
+        """Every version entry that holds this artifact, newest first."""
+        return self._rows(f"{_COLUMNS} WHERE v.artifact = ? ORDER BY v.stamp DESC", (artifact,))
+
+    def newest(self, limit: int | None) -> list[Row]:
+        """Every version entry of every name, newest first."""
+        return self._rows(
+            f"{_COLUMNS} ORDER BY v.stamp DESC, v.writing DESC LIMIT ?", (-1 if limit is None else limit,)
+        )
+
+    def entries(self, ref: int) -> list[Entry]:
+        """All entries of one exact partition, for :class:`cas.refs.history.History`."""
+        name, text = (
+            self._connect()
+            .execute(
+                "SELECT name.name, ref.partition FROM ref JOIN name ON name.id = ref.name WHERE ref.id = ?", (ref,)
+            )
+            .fetchone()
+        )
+        partition = Partition.parse(text)
+        found: list[Entry] = [
+            VersionEntry(
+                name, partition, version, literal.hex(), artifact.hex(), span.hex() if span else None, stamp, write
+            )
+            for version, literal, artifact, span, stamp, write in self._connect().execute(
+                "SELECT version, literal, artifact, span, stamp, writing FROM version WHERE ref = ?", (ref,)
+            )
+        ]
+        for alias, version, replaces, stamp, write in self._connect().execute(
+            "SELECT alias, version, replaces, stamp, writing FROM alias WHERE ref = ?", (ref,)
+        ):
+            found.append(AliasEntry(name, partition, alias, version, tuple(json.loads(replaces)), stamp, write))
+        for version, alias, stamp, write in self._connect().execute(
+            "SELECT version, alias, stamp, writing FROM tomb WHERE ref = ?", (ref,)
+        ):
+            found.append(DeleteEntry(name, partition, version, alias, stamp, write))
+        return found
+
+    def ref_number(self, name: Name, partition: Partition) -> int | None:
+        """The catalog's number of an exact partition, also of one whose versions are all deleted."""
+        row = (
+            self._connect()
+            .execute(
+                "SELECT ref.id FROM ref JOIN name ON name.id = ref.name JOIN log ON log.id = name.log"
+                " WHERE log.project = ? AND log.domain = ? AND name.name = ? AND ref.partition = ?",
+                (*name, partition.text),
+            )
+            .fetchone()
+        )
+        return row[0] if row else None
+
+    def version_is(self, ref: int, version: str) -> bytes | None:
+        """The literal that a version name of an exact partition means, deleted or not."""
+        row = (
+            self._connect()
+            .execute("SELECT literal FROM version WHERE ref = ? AND version = ? LIMIT 1", (ref, version))
+            .fetchone()
+        )
+        return row[0] if row else None
+
+    def has_write(self, write: str) -> bool:
+        """Whether an entry is there, by its write id."""
+        return any(
+            self._connect().execute(f"SELECT 1 FROM {table} WHERE writing = ?", (write,)).fetchone()
+            for table in ("version", "alias", "tomb")
+        )
+
+    def tips_of_name(self, name: Name) -> dict[str, Row]:
+        """The latest version of every partition of a name, by the partition's text: for large batches."""
+        return {
+            row.partition: row
+            for row in self._rows(f"{_TIPS} WHERE log.project = ? AND log.domain = ? AND name.name = ?", name)
+        }
+
+    def names(self, project: str | None = None, domain: str | None = None) -> list[Name]:
+        """Every name that has or had a version, sorted."""
+        rows = self._connect().execute(
+            "SELECT log.project, log.domain, name.name FROM name JOIN log ON log.id = name.log"
+            " WHERE (?1 IS NULL OR log.project = ?1) AND (?2 IS NULL OR log.domain = ?2) ORDER BY 1, 2, 3",
+            (project, domain),
+        )
+        return [Name(*row) for row in rows]
+
+    def counts(self, name: Name) -> tuple[int, int, int | None]:
+        """(partitions with a version, distinct versions, stamp of the newest) of a name."""
+        name_id = self._name_id(name)
+        partitions, newest = (
+            self._connect().execute("SELECT COUNT(tip), MAX(stamp) FROM ref WHERE name = ?", (name_id,)).fetchone()
+        )
+        versions = (
+            self._connect()
+            .execute(
+                "SELECT COUNT(*) FROM (SELECT DISTINCT v.ref, v.version FROM version AS v JOIN ref ON ref.id = v.ref"
+                " WHERE ref.name = ? AND ref.tip IS NOT NULL)",
+                (name_id,),
+            )
+            .fetchone()[0]
+        )
+        return partitions, versions, newest
+
+    def declared(self, name: Name) -> Declared | None:
+        """What the log says of a name; None where it is unknown."""
+        row = (
+            self._connect()
+            .execute(
+                "SELECT name.name, keys, granularity, type, description FROM name JOIN log ON log.id = name.log"
+                " WHERE project = ? AND domain = ? AND name.name = ?",
+                name,
+            )
+            .fetchone()
+        )
+        return Declared(row[0], None if row[1] is None else tuple(json.loads(row[1])), *row[2:]) if row else None
+
+    def twin(self, name: Name) -> str | None:
+        """Another name that differs from this one only by case or Unicode normalisation."""
+        row = (
+            self._connect()
+            .execute(
+                "SELECT name.name FROM name JOIN log ON log.id = name.log"
+                " WHERE project = ? AND domain = ? AND collision = ? AND name.name != ?",
+                (name.project, name.domain, collision_key(name.name), name.name),
+            )
+            .fetchone()
+        )
+        return row[0] if row else None
+
+    def values(self, name: Name, key: str) -> list[str]:
+        """The values that a partition key (or ``time``) has among the name's live partitions, sorted."""
+        rows = self._connect().execute(
+            "SELECT DISTINCT value FROM part WHERE name = ? AND key = ? ORDER BY value", (self._name_id(name), key)
+        )
+        return [row[0] for row in rows]
+
+    def _name_id(self, name: Name) -> int | None:
+        row = (
+            self._connect()
+            .execute(
+                "SELECT name.id FROM name JOIN log ON log.id = name.log WHERE project = ? AND domain = ? AND name.name = ?",
+                name,
+            )
+            .fetchone()
+        )
+        return row[0] if row else None
+
+    def _containment(self, name: Name, partition: Partition) -> tuple[str, tuple[Any, ...]]:
+        pairs = _pairs(partition)
+        # Tombstoned partitions have no parts, so the text is matched where the tip may be gone: see History.
+        each = " AND ref.id IN (SELECT ref FROM part WHERE part.name = name.id AND key = ? AND value = ?)" * len(pairs)
+        return (
+            f"log.project = ? AND log.domain = ? AND name.name = ? AND ref.tip IS NOT NULL{each}",
+            (*name, *(text for pair in pairs for text in pair)),
+        )
+
+
+def id_range(prefix: str) -> tuple[bytes, bytes]:
+    """The lowest and highest 32-byte id that begin with hex digits."""
+    return bytes.fromhex(prefix.ljust(64, "0")), bytes.fromhex(prefix.ljust(64, "f"))
+
+
+def _pairs(partition: Partition) -> tuple[tuple[str, str], ...]:
+    return partition.keys if partition.time is None else (*partition.keys, ("time", partition.time))

@@ -1,0 +1,82 @@
+"""The catalog's tables. All of it is derived from the ref logs and the records; deleting the file loses nothing."""
+
+from __future__ import annotations
+
+__all__ = ["SCHEMA", "SCHEMA_VERSION"]
+
+# Any change here gets a new number: a catalog of another number is built anew.
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+
+-- how far each ref log has been read
+CREATE TABLE log (
+    id INTEGER PRIMARY KEY, project TEXT NOT NULL, domain TEXT NOT NULL,
+    number INTEGER NOT NULL, digest TEXT NOT NULL, stamp INTEGER NOT NULL,
+    UNIQUE (project, domain)
+);
+
+CREATE TABLE name (
+    id INTEGER PRIMARY KEY, log INTEGER NOT NULL, name TEXT NOT NULL, collision TEXT NOT NULL,
+    keys TEXT, granularity TEXT, type TEXT, description TEXT, declared INTEGER,
+    UNIQUE (log, name)
+);
+CREATE INDEX name_collision ON name (log, collision);
+
+-- one row per exact name@partition, tip is its latest version, NULL where all are deleted
+CREATE TABLE ref (
+    id INTEGER PRIMARY KEY, name INTEGER NOT NULL, partition TEXT NOT NULL, tip INTEGER, stamp INTEGER,
+    UNIQUE (name, partition)
+);
+CREATE INDEX ref_latest ON ref (name, stamp);
+
+-- partition keys of refs that have a tip, for containment, stamp is the tip's
+CREATE TABLE part (
+    name INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, stamp INTEGER NOT NULL, ref INTEGER NOT NULL,
+    PRIMARY KEY (name, key, value, stamp, ref)
+) WITHOUT ROWID;
+
+CREATE TABLE version (
+    id INTEGER PRIMARY KEY, ref INTEGER NOT NULL, version TEXT NOT NULL, literal BLOB NOT NULL, artifact BLOB NOT NULL,
+    span BLOB, stamp INTEGER NOT NULL, writing TEXT NOT NULL UNIQUE
+);
+CREATE INDEX version_ref ON version (ref, stamp, writing);
+CREATE INDEX version_version ON version (version);
+CREATE INDEX version_literal ON version (literal);
+CREATE INDEX version_artifact ON version (artifact);
+
+CREATE TABLE alias (
+    id INTEGER PRIMARY KEY, ref INTEGER NOT NULL, alias TEXT NOT NULL, version TEXT NOT NULL, replaces TEXT NOT NULL,
+    stamp INTEGER NOT NULL, writing TEXT NOT NULL UNIQUE
+);
+CREATE INDEX alias_ref ON alias (ref, alias);
+CREATE INDEX alias_alias ON alias (alias);
+
+CREATE TABLE tomb (
+    id INTEGER PRIMARY KEY, ref INTEGER NOT NULL, version TEXT, alias TEXT, stamp INTEGER NOT NULL, writing TEXT NOT NULL UNIQUE
+);
+CREATE INDEX tomb_ref ON tomb (ref);
+
+-- spans that the log names, their records are read in when a question needs them
+CREATE TABLE pending (log INTEGER NOT NULL, open BLOB NOT NULL, close BLOB, PRIMARY KEY (open, close));
+
+CREATE TABLE span (
+    seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, parent BLOB, label TEXT NOT NULL, kind TEXT NOT NULL,
+    status TEXT NOT NULL, opened INTEGER NOT NULL, closed INTEGER, closing BLOB,
+    meta TEXT NOT NULL, code TEXT NOT NULL, fields TEXT NOT NULL, error TEXT
+);
+CREATE INDEX span_parent ON span (parent, opened);
+CREATE INDEX span_label ON span (label, opened);
+CREATE INDEX span_opened ON span (opened);
+
+CREATE TABLE input (
+    span BLOB NOT NULL, pos INTEGER NOT NULL, artifact BLOB, literal BLOB, asked TEXT, name TEXT, PRIMARY KEY (span, pos)
+) WITHOUT ROWID;
+CREATE INDEX input_artifact ON input (artifact);
+CREATE TABLE output (
+    span BLOB NOT NULL, pos INTEGER NOT NULL, artifact BLOB NOT NULL, label TEXT, asked TEXT, PRIMARY KEY (span, pos)
+) WITHOUT ROWID;
+CREATE INDEX output_artifact ON output (artifact);
+CREATE TABLE closing (id BLOB PRIMARY KEY) WITHOUT ROWID;
+"""

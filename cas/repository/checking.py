@@ -1,0 +1,184 @@
+"""fsck and status: reading everything once, and the repository at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from cas.errors import CasError, CorruptObject
+from cas.objects.ids import BlobId, Kind
+from cas.objects.trees import Link, decode_tree
+from cas.refs.log import RefLog, list_logs
+from cas.repository import history, resolving
+from cas.repository.info import Status
+from cas.repository.version import decode_record
+
+if TYPE_CHECKING:
+    from cas.objects.check import Damage
+    from cas.repository.repository import Repository
+
+__all__ = ["Problem", "Report", "fsck", "status"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: a stable kind, what it is, where it lies, and the refs that need it."""
+
+    kind: str
+    what: str
+    where: str
+    reason: str
+    needed_by: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {**asdict(self), "needed_by": list(self.needed_by)}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What fsck read, and what it found wrong."""
+
+    objects: int
+    bytes: int
+    segments: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {**asdict(self), "ok": self.ok, "problems": [problem.to_dict() for problem in self.problems]}
+
+
+def fsck(repository: Repository, progress: Callable[[int, int], None] | None) -> Report:
+    """Verify every pack, every object, every log segment, and that every ref's objects are there."""
+    objects = repository.objects
+    objects.refresh()
+    damage = list(objects.check())
+    segments, problems = _check_logs(repository)
+    if not problems:
+        bad = {one.id for one in damage if one.id is not None}
+        needs, missing = _needs(repository, bad)
+        problems += [_problem(one, needs) for one in damage]
+        problems += [
+            Problem("missing_object", ident.hex(), "objects", "no pack holds it", tuple(sorted(refs)))
+            for ident, refs in missing.items()
+        ]
+    else:
+        problems += [_problem(one, {}) for one in damage]
+    return Report(sum(len(pack) for pack in objects.packs), _bytes(repository, "objects/"), segments, tuple(problems))
+
+
+def _problem(one: Damage, needs: dict[bytes, set[str]]) -> Problem:
+    what = one.id.hex() if one.id is not None else one.pack
+    return Problem(
+        "corrupt_object", what, f"{one.pack} at {one.offset}", one.reason, tuple(sorted(needs.get(one.id or b"", ())))
+    )
+
+
+def _check_logs(repository: Repository) -> tuple[int, list[Problem]]:
+    """(segments read, what is wrong with them): every one parses, and names the one before."""
+    count = 0
+    problems = []
+    for project, domain in list_logs(repository.store):
+        log = RefLog(repository.store, project, domain)
+        number, previous = 0, "0" * 64
+        try:
+            for segment in log.after(0):
+                number, previous = segment.number, segment.digest
+                count += 1
+        except CasError as error:
+            problems.append(Problem(error.kind, f"{project}/{domain}", log.path(number + 1), error.message))
+            continue
+        listed = sum(1 for info in repository.store.list(log.directory) if info.name.endswith(".toml"))
+        if listed != number:
+            problems.append(
+                Problem(
+                    "ref_rollback",
+                    f"{project}/{domain}",
+                    log.path(number + 1),
+                    f"{listed} segments, but a gap after {number}",
+                )
+            )
+    return count, problems
+
+
+def _needs(repository: Repository, bad: set[bytes]) -> tuple[dict[bytes, set[str]], dict[bytes, set[str]]]:
+    """(refs that need each bad object, refs that need each missing one)."""
+    history.catch_up_all(repository)
+    needs: dict[bytes, set[str]] = {}
+    missing: dict[bytes, set[str]] = {}
+    walked: dict[bytes, tuple[set[bytes], set[bytes]]] = {}
+    for row in repository.catalog.refs.newest(None):
+        if row.artifact not in walked:
+            walked[row.artifact] = _walk(repository, row.artifact, bad)
+        found, absent = walked[row.artifact]
+        if found or absent:
+            ref = resolving.from_row(repository, row).ref
+            for ident in found:
+                needs.setdefault(ident, set()).add(ref)
+            for ident in absent:
+                missing.setdefault(ident, set()).add(ref)
+    return needs, missing
+
+
+def _walk(repository: Repository, artifact: bytes, bad: set[bytes]) -> tuple[set[bytes], set[bytes]]:
+    """(bad, missing) among all that an artifact needs."""
+    found, absent, seen = set[bytes](), set[bytes](), set[bytes]()
+    stack = [artifact]
+    objects = repository.objects
+    while stack:
+        ident = stack.pop()
+        if ident in seen:
+            continue
+        seen.add(ident)
+        if ident in bad:
+            found.add(ident)
+        try:
+            kind = objects.kind(ident)
+            if kind is Kind.ARTIFACT:
+                record = decode_record(objects.read(ident, Kind.ARTIFACT))
+                stack += [record.literal.content, *(card[1] for card in record.cards.values())]
+            elif kind is Kind.TREE:
+                members: Iterable[Any] = decode_tree(objects.read(ident, Kind.TREE)).values()
+                stack += [member.id for member in members if not isinstance(member, Link)]
+            elif kind is Kind.BLOB:
+                chunks = objects.chunk_map(BlobId(ident))
+                if chunks is not None:
+                    stack += [chunk.id for chunk in chunks]
+        except CorruptObject:
+            found.add(ident)
+        except LookupError:
+            absent.add(ident)
+    return found, absent
+
+
+def status(repository: Repository) -> Status:
+    """Counts and sizes."""
+    infos = history.names(repository, "*/*/*")
+    spans = repository.spans()
+    packs = [info for info in repository.store.list("objects/") if info.name.endswith((".pack", ".open"))]
+    segments = [info for info in repository.store.list("refs/") if info.name.endswith(".toml")]
+    return Status(
+        str(repository.root),
+        repository.project,
+        repository.domain,
+        len(infos),
+        sum(info.partitions for info in infos),
+        sum(info.versions for info in infos),
+        len(spans),
+        tuple(span for span in spans if span.status == "open"),
+        len(packs),
+        sum(info.size for info in packs),
+        len(segments),
+        sum(info.size for info in segments),
+    )
+
+
+def _bytes(repository: Repository, prefix: str) -> int:
+    return sum(info.size for info in repository.store.list(prefix))

@@ -1,0 +1,113 @@
+"""``config.toml`` of a repository: its id, format, required features and defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cas.errors import NoRepository, UnsupportedFormat
+from cas.refs.names import check_domain, check_project
+
+__all__ = ["FORMAT", "Config", "new", "read", "write"]
+
+FORMAT = 1
+FEATURES: frozenset[str] = frozenset()
+_LINE = re.compile(r'(\w+) = (?:"([^"\\]*)"|(\d+)|(\[\]))', re.ASCII)
+_SECTION = re.compile(r"\[(\w+)\]", re.ASCII)
+
+
+class Config(NamedTuple):
+    """The settings of one repository. ``grace_days`` is how long span outputs keep their bytes."""
+
+    id: str
+    project: str
+    domain: str
+    author: str
+    allow_pickle: bool
+    settings: dict[str, Any]
+
+
+def new(project: str = "default", domain: str = "main") -> str:
+    """The text of a new repository's config."""
+    return (
+        "# A cas repository: see docs/format.md. Settings may be edited by hand.\n"
+        f"format = {FORMAT}\n"
+        f'id = "{os.urandom(16).hex()}"\n'
+        "features = []\n"
+        "\n[defaults]\n"
+        f'project = "{check_project(project)}"\n'
+        f'domain = "{check_domain(domain)}"\n'
+    )
+
+
+def read(path: Path) -> Config:
+    """The config in a file. Raises NoRepository where it is missing, UnsupportedFormat where this cas cannot read on."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NoRepository(f"no repository at {path.parent}", hint="create one: cas init") from None
+    except UnicodeDecodeError:
+        raise UnsupportedFormat(f"{path} is not UTF-8 text", hint="mend it by hand: docs/format.md") from None
+    form = _simple(text)
+    if form is None:
+        form = _parse(text, path)
+    if form.get("format") != FORMAT:
+        raise UnsupportedFormat(
+            f"{path.parent} has format {form.get('format')!r}; this cas reads format {FORMAT}", hint="upgrade cas-store"
+        )
+    unknown = sorted(set(map(str, form.get("features", []))) - FEATURES)
+    if unknown:
+        raise UnsupportedFormat(
+            f"{path.parent} needs {', '.join(unknown)}, which this cas lacks", hint="upgrade cas-store"
+        )
+    defaults, user = form.get("defaults", {}), form.get("user", {})
+    return Config(
+        str(form.get("id", "")),
+        check_project(defaults.get("project", "default")),
+        check_domain(defaults.get("domain", "main")),
+        str(user.get("author", "")),
+        form.get("serializers", {}).get("allow_pickle") is True,
+        form,
+    )
+
+
+def write(path: Path, settings: dict[str, Any]) -> None:
+    """Replace the settings in a file, atomically."""
+    import tomli_w
+
+    from cas.storage.durable import replace_file
+
+    replace_file(path, tomli_w.dumps(settings).encode())
+
+
+def _simple(text: str) -> dict[str, Any] | None:
+    """The form of a config with only plain lines; None where TOML proper is needed.
+
+    A TOML parser costs a cold `cas resolve` a sixth of its time, and a config as `cas init` writes it needs none.
+    """
+    form: dict[str, Any] = {}
+    table = form
+    for raw in text.splitlines():
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if section := _SECTION.fullmatch(line):
+            if section[1] in form:
+                return None
+            table = form[section[1]] = {}
+        elif (found := _LINE.fullmatch(line)) and found[1] not in table:
+            table[found[1]] = [] if found[4] else int(found[3]) if found[3] else found[2]
+        else:
+            return None
+    return form
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    import tomli
+
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise UnsupportedFormat(f"{path} is not valid TOML: {error}", hint="mend it by hand: docs/format.md") from error

@@ -1,0 +1,51 @@
+"""The current repository: what module-level functions work on."""
+
+from __future__ import annotations
+
+import os
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cas.repository.repository import Repository
+
+__all__ = ["current", "current_or_none", "enter", "leave", "use"]
+
+_CURRENT: ContextVar[Repository | None] = ContextVar("cas.repository", default=None)
+# What threads without a context of their own see: `use` in the main thread is meant for them, too.
+_process_wide: list[Repository] = []
+
+
+def use(repository: Repository | str | os.PathLike[str], *, create: bool = False) -> Repository:
+    """Make a repository (or the one at a path; made there with ``create``) the current one, and return it."""
+    from cas.repository.opening import create_or_open
+    from cas.repository.repository import Repository
+
+    if not isinstance(repository, Repository):
+        repository = create_or_open(repository, create=create)
+    _CURRENT.set(repository)
+    _process_wide[:] = [repository]
+    return repository
+
+
+def current() -> Repository:
+    """The repository in use, else the one found upward from the working directory. Raises NoRepository."""
+    from cas.repository.opening import open_repository
+
+    found = current_or_none()
+    return found if found is not None else use(open_repository())
+
+
+def current_or_none() -> Repository | None:
+    """The repository in use, if one was chosen."""
+    return _CURRENT.get() or next(iter(_process_wide), None)
+
+
+def enter(repository: Repository) -> Token[Repository | None]:
+    """Make a repository the current one until :func:`leave` gets the token."""
+    return _CURRENT.set(repository)
+
+
+def leave(token: Token[Repository | None]) -> None:
+    """Undo :func:`enter`."""
+    _CURRENT.reset(token)

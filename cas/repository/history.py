@@ -1,0 +1,158 @@
+"""Looking back: logs, names, and what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from cas import clock
+from cas.refs import grammar
+from cas.refs.history import History
+from cas.refs.names import Name
+from cas.refs.partitions import Partition
+from cas.repository import resolving
+from cas.repository.info import NameInfo
+from cas.repository.version import ArtifactVersion
+
+if TYPE_CHECKING:
+    from cas.catalog.refs import Declared
+    from cas.repository.repository import Repository
+
+__all__ = ["aliases", "declaration", "find", "log", "names"]
+
+
+def catch_up_all(repository: Repository) -> None:
+    """Take in what is new in every log of the repository."""
+    from cas.refs.log import list_logs
+
+    for project, domain in list_logs(repository.store):
+        repository.catalog.catch_up(repository.log_of(project, domain))
+
+
+def log(repository: Repository, ref: str | None, limit: int | None) -> list[ArtifactVersion]:
+    """The versions of a ref, newest first: of every partition that contains it; each content once for each time it came."""
+    if ref is None:
+        catch_up_all(repository)
+        return [resolving.from_row(repository, row) for row in repository.catalog.refs.newest(limit)]
+    revision = grammar.parse(ref)
+    if revision.name is None or revision.selector is not None or revision.mods or revision.id_prefix is not None:
+        # From one version back: the history of its exact partition up to it.
+        start = resolving.resolve(repository, ref)
+        if start.name is None or start.partition is None:
+            return [start]
+        name = Name(start.project or "", start.domain or "", start.name)
+        until, partitions, strict = start.stamp, start.partition, True
+    else:
+        name = Name(revision.project or repository.project, revision.domain or repository.domain, revision.name)
+        resolving.resolve_revision(repository, revision, ref)
+        until, partitions, strict = None, revision.partition, False
+    return _versions(repository, name, partitions, limit, until, strict=strict)
+
+
+def _versions(
+    repository: Repository, name: Name, partition: Partition, limit: int | None, until: int | None, *, strict: bool
+) -> list[ArtifactVersion]:
+    refs = repository.catalog.refs
+    found = []
+    for number, one in refs.partitions(name):
+        if one == partition if strict else one.contains(partition):
+            entries = History(refs.entries(number)).versions
+            found += [entry for entry in entries if until is None or entry.stamp <= until]
+    found.sort(key=lambda entry: (entry.stamp, entry.write), reverse=True)
+    return [resolving.from_entry(repository, name, entry) for entry in found[:limit]]
+
+
+def find(
+    repository: Repository,
+    pattern: str,
+    type_: str | None,
+    metadata: Mapping[str, Any] | None,
+    partitions: Mapping[str, str] | None,
+    time: str | None,
+    limit: int | None,
+) -> list[ArtifactVersion]:
+    """The latest version of every partition that matches, newest first."""
+    wanted = _wanted(repository, pattern)
+    asked = Partition.of({key: str(value) for key, value in (partitions or {}).items()}, time)
+    rows = [row for name in wanted for row in repository.catalog.refs.tips(name, asked)]
+    rows.sort(key=lambda row: row.stamp, reverse=True)
+    versions = (resolving.from_row(repository, row) for row in rows)
+    if type_ is not None:
+        versions = (one for one in versions if fnmatchcase(one.type, type_))
+    if metadata:
+        items = list(metadata.items())
+        versions = (one for one in versions if _has(one.metadata, items))
+    return list(islice(versions, limit))
+
+
+def _has(metadata: dict[str, Any], items: list[tuple[str, Any]]) -> bool:
+    return all(key in metadata and metadata[key] == value for key, value in items)
+
+
+def names(repository: Repository, pattern: str) -> list[NameInfo]:
+    """The names that match a glob, with their declarations and counts."""
+    return [
+        _info(repository, name)
+        for name in _wanted(repository, pattern)
+        if repository.catalog.refs.counts(name)[0] or _declared(repository, name)
+    ]
+
+
+def _wanted(repository: Repository, pattern: str) -> list[Name]:
+    catch_up_all(repository)
+    parts = pattern.split("/")
+    if len(parts) == 3:
+        project, domain, pattern = parts
+        every = repository.catalog.refs.names()
+        return [
+            one
+            for one in every
+            if fnmatchcase(one.project, project) and fnmatchcase(one.domain, domain) and fnmatchcase(one.name, pattern)
+        ]
+    every = repository.catalog.refs.names(repository.project, repository.domain)
+    return [one for one in every if fnmatchcase(one.name, pattern)]
+
+
+def declaration(repository: Repository, name: str) -> NameInfo | None:
+    """What is known of a name."""
+    revision = grammar.parse(name)
+    assert revision.name is not None
+    full = Name(revision.project or repository.project, revision.domain or repository.domain, revision.name)
+    repository.catalog.catch_up(repository.log_of(full.project, full.domain))
+    return _info(repository, full) if repository.catalog.refs.declared(full) is not None else None
+
+
+def aliases(repository: Repository, ref: str) -> dict[str, str]:
+    """The aliases of the exact partition that a ref resolves to; conflicted ones give their versions joined by ``|``."""
+    version = resolving.resolve(repository, ref)
+    if version.name is None or version.partition is None:
+        return {}
+    number = repository.catalog.refs.ref_number(
+        Name(version.project or "", version.domain or "", version.name), version.partition
+    )
+    if number is None:
+        return {}
+    heads = History(repository.catalog.refs.entries(number)).aliases
+    return {alias: "|".join(sorted({entry.version for entry in entries})) for alias, entries in heads.items()}
+
+
+def _info(repository: Repository, name: Name) -> NameInfo:
+    declared = _declared(repository, name)
+    partitions, versions, latest = repository.catalog.refs.counts(name)
+    home = (name.project, name.domain) == (repository.project, repository.domain)
+    return NameInfo(
+        name.name if home else "/".join(name),
+        (declared.keys or ()) if declared else (),
+        declared.granularity if declared else None,
+        declared.type if declared else None,
+        declared.description if declared else None,
+        partitions,
+        versions,
+        clock.to_datetime(latest) if latest is not None else None,
+    )
+
+
+def _declared(repository: Repository, name: Name) -> Declared | None:
+    return repository.catalog.refs.declared(name)

@@ -1,0 +1,233 @@
+"""Which run made what from what: answers from closed spans, and from those still open here or elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from cas import clock
+from cas.errors import AmbiguousRef, RefNotFound, SpanNotFound
+from cas.literals.literal import Literal
+from cas.objects.ids import Kind
+from cas.refs import grammar
+from cas.repository import history, resolving
+from cas.repository.info import LineageNode, SpanInfo, SpanLink
+from cas.repository.version import ArtifactVersion, decode_record
+from cas.spans import records
+
+if TYPE_CHECKING:
+    from cas.repository.repository import Repository
+
+__all__ = ["consumers", "inputs", "lineage", "outputs", "producer", "span_info", "spans", "version_of"]
+
+
+def spans(repository: Repository, label: str | None, status: str | None, limit: int | None) -> list[SpanInfo]:
+    """Spans that match, newest first: those in the log, and open ones."""
+    history.catch_up_all(repository)
+    found: list[SpanInfo] = []
+    if status != "open":
+        found = [SpanInfo.of(row) for row in repository.catalog.spans().list(label, status, limit)]
+    if status in (None, "open"):
+        known = {info.id for info in found}
+        for info in live_spans(repository):
+            if info.id not in known and (label is None or fnmatchcase(info.label, label)):
+                found.append(info)
+        found.sort(key=lambda info: (info.opened_at, info.id), reverse=True)
+    return found[:limit]
+
+
+def live_spans(repository: Repository) -> Iterator[SpanInfo]:
+    """The spans whose opening record lies in a pack that is still being written, and no closing record."""
+    opened: dict[bytes, records.SpanOpen] = {}
+    closed: set[bytes] = set()
+    for ident, payload in repository.objects.live(Kind.SPAN):
+        record = records.decode(payload)
+        if isinstance(record, records.SpanOpen):
+            opened[ident] = record
+        elif record.status != "open":
+            closed.add(record.span)
+    opened.update((ident, span.state.opened) for ident, span in list(repository.open_spans.items()))
+    for ident, record in opened.items():
+        if ident not in closed or ident in repository.open_spans:
+            yield _opened(ident, record)
+
+
+def _opened(ident: bytes, record: records.SpanOpen) -> SpanInfo:
+    return SpanInfo(
+        ident.hex(),
+        record.label,
+        record.parent.hex() if record.parent else None,
+        "open",
+        clock.to_datetime(record.time),
+        None,
+        record.meta,
+        record.code,
+        None,
+        record.kind,
+        record.fields,
+    )
+
+
+def span_info(repository: Repository, span: str) -> SpanInfo:
+    """One span by id, prefix or ``%prefix``."""
+    prefix = span.removeprefix("%").lower()
+    grammar.parse(f"%{prefix}")
+    history.catch_up_all(repository)
+    found = {row.id.hex(): SpanInfo.of(row) for row in repository.catalog.spans().by_prefix(prefix)}
+    for info in live_spans(repository):
+        if info.id.startswith(prefix):
+            found.setdefault(info.id, info)
+    for ident, again in list(repository.open_spans.items()):
+        if ident.hex() in found:
+            # Entered again: it is open, whatever its last closing record says.
+            found[ident.hex()] = _opened(ident, again.state.opened)
+    if not found:
+        raise SpanNotFound(f"no span {span!r}", hint="see them: cas span list")
+    if len(found) > 1:
+        raise AmbiguousRef(
+            f"{span!r} begins {len(found)} span ids", candidates=tuple(found)[:20], hint="give more digits"
+        )
+    return next(iter(found.values()))
+
+
+def producer(repository: Repository, what: str | ArtifactVersion) -> SpanInfo | None:
+    """The span that made an artifact."""
+    version = _version(repository, what)
+    return span_info(repository, version.span) if version.span else None
+
+
+def consumers(repository: Repository, what: str | ArtifactVersion) -> list[SpanInfo]:
+    """The spans that read an artifact, oldest first."""
+    version = _version(repository, what)
+    return [SpanInfo.of(row) for row in repository.catalog.spans().consumers(bytes.fromhex(version.id))]
+
+
+def inputs(repository: Repository, span: str) -> list[SpanLink]:
+    """What a span read."""
+    info = span_info(repository, span)
+    running = repository.open_spans.get(bytes.fromhex(info.id))
+    links: list[SpanLink] = []
+    for row in repository.catalog.spans().inputs(bytes.fromhex(info.id)):
+        links.append(
+            _link(repository, row.artifact, json.loads(row.literal) if row.literal else None, row.asked, row.name)
+        )
+    if running is not None:
+        for one in running.state.inputs:
+            literal = [*one.literal[:2], one.literal[2].hex(), one.literal[3]] if one.literal else None
+            links.append(_link(repository, one.artifact, literal, one.ref, one.name))
+    return links
+
+
+def _link(
+    repository: Repository, artifact: bytes | None, literal: list[object] | None, asked: str | None, name: str | None
+) -> SpanLink:
+    if artifact is None:
+        assert literal is not None
+        tag, codec, content, size = literal
+        exact = Literal.from_array([tag, codec, bytes.fromhex(str(content)), size])
+        return SpanLink(None, exact.id.hex(), exact.type, asked, name, None)
+    version = version_of(repository, artifact, asked)
+    return SpanLink(artifact.hex(), version.literal_id, version.type, asked, name, version.ref)
+
+
+def outputs(repository: Repository, span: str) -> list[ArtifactVersion]:
+    """What a span made, in order."""
+    info = span_info(repository, span)
+    ident = bytes.fromhex(info.id)
+    rows = [(row.artifact, row.asked) for row in repository.catalog.spans().outputs(ident)]
+    running = repository.open_spans.get(ident)
+    if running is not None:
+        rows += [(one.artifact, one.ref) for one in running.state.outputs]
+    elif info.status == "open":
+        rows += [(artifact, None) for artifact in _logged_elsewhere(repository, ident)]
+    return [version_of(repository, artifact, asked) for artifact, asked in rows if artifact is not None]
+
+
+def _logged_elsewhere(repository: Repository, span: bytes) -> list[bytes]:
+    """The labelled artifacts of a span that another process has open."""
+    found = []
+    for ident, payload in repository.objects.live(Kind.ARTIFACT):
+        record = decode_record(payload)
+        if record.span == span and record.label is not None:
+            found.append(bytes(ident))
+    return found
+
+
+def version_of(repository: Repository, artifact: bytes, asked: str | None = None) -> ArtifactVersion:
+    """The version that holds an artifact: the one whose ref ``asked`` names, else the newest, else the bare artifact."""
+    rows = repository.catalog.refs.versions_of(artifact)
+    if asked is not None and len(rows) > 1:
+        wanted = grammar.parse(asked)
+        for row in rows:
+            version = resolving.from_row(repository, row)
+            if (
+                row.name == wanted.name
+                and version.partition is not None
+                and version.partition.contains(wanted.partition)
+            ):
+                return version
+    return resolving.from_row(repository, rows[0]) if rows else ArtifactVersion(repository, artifact, None)
+
+
+def lineage(repository: Repository, what: str | ArtifactVersion, *, down: bool, depth: int | None) -> LineageNode:
+    """The tree of what an artifact came from, or of what came from it; what was shown once is not opened again."""
+    version = _version(repository, what)
+    history.catch_up_all(repository)
+    seen: set[str] = set()
+    # Post-order by hand: lineages may be deeper than Python's stack.
+    stack: list[_Step] = [_Step("artifact", version.id, version.ref, 0)]
+    done: list[LineageNode] = []
+    while stack:
+        step = stack[-1]
+        if step.todo is None:
+            step.again = step.id in seen and step.depth > 0
+            seen.add(step.id)
+            limit = depth is not None and step.depth >= 2 * depth
+            step.todo = [] if step.again or limit else list(_next(repository, step, down=down))
+        if step.todo:
+            stack.append(step.todo.pop(0))
+            continue
+        stack.pop()
+        node = LineageNode(step.kind, step.id, step.title, tuple(step.children), step.again)
+        (stack[-1].children if stack else done).append(node)
+    return done[0]
+
+
+class _Step:
+    """A node of the walk that is not finished yet."""
+
+    def __init__(self, kind: str, ident: str, title: str, depth: int) -> None:
+        self.kind, self.id, self.title, self.depth = kind, ident, title, depth
+        self.todo: list[_Step] | None = None
+        self.children: list[LineageNode] = []
+        self.again = False
+
+
+def _next(repository: Repository, step: _Step, *, down: bool) -> Iterator[_Step]:
+    if step.kind == "artifact":
+        version = version_of(repository, bytes.fromhex(step.id))
+        near = consumers(repository, version) if down else [one for one in [producer(repository, version)] if one]
+        for info in near:
+            yield _Step("span", info.id, info.label, step.depth + 1)
+    elif down:
+        for version in outputs(repository, step.id):
+            yield _Step("artifact", version.id, _title(version), step.depth + 1)
+    else:
+        for link in inputs(repository, step.id):
+            if link.artifact is not None:
+                yield _Step("artifact", link.artifact, link.ref or link.artifact, step.depth + 1)
+
+
+def _title(version: ArtifactVersion) -> str:
+    return version.ref if version.name else f"{version.label} ({version.id[:12]})"
+
+
+def _version(repository: Repository, what: str | ArtifactVersion) -> ArtifactVersion:
+    if isinstance(what, ArtifactVersion):
+        return what
+    found = repository.show(what)
+    if not isinstance(found, ArtifactVersion):
+        raise RefNotFound(f"{what!r} is no artifact", hint="see the artifacts: cas ls")
+    return found

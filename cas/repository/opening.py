@@ -1,0 +1,83 @@
+"""Creating repositories and finding them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from cas import clock
+from cas.errors import NoRepository, UnsupportedRemote, UsageError
+from cas.repository import config
+from cas.repository.repository import Repository
+
+__all__ = ["DIRECTORY", "find_root", "init", "open_repository"]
+
+DIRECTORY = ".cas"
+
+
+def init(
+    path: str | os.PathLike[str] = ".",
+    *,
+    project: str = "default",
+    domain: str = "main",
+    author: str = "",
+    now: Callable[[], int] = clock.now,
+) -> Repository:
+    """Create a repository in ``path``/.cas and open it. One that is there already is opened as it is, as git does."""
+    from cas.storage.durable import storage_errors
+    from cas.storage.local import LocalStore
+
+    root = Path(path).absolute() / DIRECTORY
+    with storage_errors(f"create {root}"):
+        for place in ("objects", "refs", "tmp"):
+            (root / place).mkdir(parents=True, exist_ok=True)
+        LocalStore(root).create("config.toml", config.new(project, domain).encode())
+    return Repository(root, author=author, now=now)
+
+
+def open_repository(
+    path_or_url: str | os.PathLike[str] | None = None,
+    *,
+    author: str = "",
+    now: Callable[[], int] = clock.now,
+    trust: bool = False,
+) -> Repository:
+    """Open the repository in a directory, or the nearest at or above the working directory where none is given.
+
+    Raises NoRepository, UnsafeRepository, UnsupportedFormat.
+    """
+    if path_or_url is None:
+        return Repository(find_root(Path.cwd()), author=author, now=now, trust=trust)
+    text = os.fspath(path_or_url)
+    if "://" in text and not text.startswith("file://"):
+        raise UnsupportedRemote(
+            f"{text.partition('://')[0]}:// cannot be opened as a repository", hint="give a directory"
+        )
+    path = Path(text.removeprefix("file://")).expanduser().absolute()
+    root = path if path.name == DIRECTORY or (path / "config.toml").is_file() else path / DIRECTORY
+    if not (root / "config.toml").is_file():
+        raise NoRepository(f"no repository at {path}", hint=f"create one: cas init {path}")
+    return Repository(root, author=author, now=now, trust=trust)
+
+
+def find_root(start: Path) -> Path:
+    """The ``.cas`` of a directory or the nearest above it. Raises NoRepository."""
+    for directory in (start, *start.parents):
+        root = directory / DIRECTORY
+        if (root / "config.toml").is_file():
+            return root
+    raise NoRepository(f"no repository at {start} or above", hint="create one: cas init")
+
+
+def create_or_open(path: str | os.PathLike[str], *, create: bool) -> Repository:
+    """Open the repository at a path; with ``create``, make it where there is none."""
+    try:
+        return open_repository(path)
+    except NoRepository:
+        if not create:
+            raise
+    if os.path.isfile(path):
+        raise UsageError(f"{path} is a file, not a directory", hint="choose another path")
+    Path(path).mkdir(parents=True, exist_ok=True)
+    return init(path)

@@ -1,0 +1,461 @@
+"""One repository: the facade over objects, refs, spans and catalog.
+
+Each method says in a line what it does and hands over to the module of its subject; ``put`` is followed best from
+:func:`cas.repository.transaction.publish`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from cas import clock
+from cas.catalog.catalog import Catalog
+from cas.objects.store import ObjectStore
+from cas.refs.log import RefLog
+from cas.repository import config, resolving
+from cas.repository.version import ArtifactRecord, ArtifactVersion, decode_record
+from cas.spans.current import STACK
+from cas.storage.local import LocalStore
+
+if TYPE_CHECKING:
+    from cas.objects.ids import Kind
+    from cas.objects.writer import PackWriter
+    from cas.repository.checking import Report
+    from cas.repository.info import DeletePlan, LineageNode, NameInfo, ObjectInfo, SpanInfo, SpanLink, Status
+    from cas.repository.spanning import ActiveSpan
+    from cas.repository.transaction import Batch
+
+__all__ = ["ANY", "Repository"]
+
+ANY = object()
+"""``expect=ANY``: an alias may be anywhere before it is moved."""
+
+# A pack that a process goes on appending to is sealed when it is this large and no span is open …
+_SEAL = 4 << 20
+# … and when it is this large whatever is open: other processes find things in sealed packs faster.
+_ROLL = 64 << 20
+_ALL: weakref.WeakSet[Repository] = weakref.WeakSet()
+
+
+class Repository:
+    """A repository in a directory (``.cas``). Thread-safe; also a context manager that makes it the current one.
+
+    ``author`` signs what is published, ``now`` is the clock (µs since the epoch).
+    """
+
+    def __init__(
+        self, root: Path, *, author: str = "", now: Callable[[], int] = clock.now, trust: bool = False
+    ) -> None:
+        self.root = root
+        check_owner(root, trust=trust)
+        self.config = config.read(root / "config.toml")
+        self.project, self.domain = self.config.project, self.config.domain
+        self.author = author or self.config.author or "unknown"
+        self.now = now
+        self.lock = threading.RLock()
+        self.store = LocalStore(root)
+        self.objects = ObjectStore(root / "objects")
+        self.catalog = Catalog(root / "catalog.sqlite", self.config.id, self._read)
+        self.open_spans: dict[bytes, ActiveSpan] = {}
+        self._writer: PackWriter | None = None
+        self._recovered = False
+        self._logs: dict[tuple[str, str], RefLog] = {}
+        self._last_tick = 0
+        self._process = os.getpid()
+        self._tokens: list[Any] = []
+        _ALL.add(self)
+
+    # --- put -------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        value: object,
+        ref: str,
+        *,
+        version: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        cards: Mapping[str, Any] | None = None,
+        allow_pickle: bool = False,
+    ) -> ArtifactVersion:
+        """Store a value and publish it under a ref; within a span, once the span closes well.
+
+        Content that the ref holds already makes no new version. Raises RefSyntax, UnknownType, PartitionError,
+        VersionConflict; nothing is published then.
+        """
+        from cas.repository import publishing, transaction
+
+        self._check_pickle(allow_pickle)
+        target = publishing.target(ref, self.project, self.domain, version)
+        puts = [transaction.Put(value, target, metadata, cards)]
+        return transaction.publish(self, puts, self.current_span(), allow_pickle=allow_pickle)[0]
+
+    def put_many(self, items: Iterable[tuple[object, str]]) -> list[ArtifactVersion]:
+        """Store values and publish them under their refs in one transaction: all, or none."""
+        from cas.repository import publishing, transaction
+
+        puts = [
+            transaction.Put(value, publishing.target(ref, self.project, self.domain), None, None)
+            for value, ref in items
+        ]
+        return transaction.publish(self, puts, self.current_span())
+
+    def batch(self) -> Batch:
+        """A ``with`` block of puts that are published together when it ends."""
+        from cas.repository.transaction import Batch
+
+        return Batch(self)
+
+    # --- get -------------------------------------------------------------------------------------
+
+    def resolve(self, ref: str, *, strict: bool = False) -> ArtifactVersion:
+        """The version that a ref names; ``strict`` takes its partition as the exact one. A span records it as input.
+
+        Raises RefSyntax, RefNotFound (with near misses), AmbiguousRef, RefConflict.
+        """
+        return self._noted(resolving.resolve(self, ref, strict=strict), ref)
+
+    def get(self, ref: str | ArtifactVersion, *, allow_pickle: bool = False) -> Any:
+        """The value of a ref, an id or a version; ``ref//path`` reads a member of a directory or composite value."""
+        from cas.repository import reading
+
+        return reading.get(self, ref, allow_pickle=allow_pickle)
+
+    def open(self, ref: str | ArtifactVersion) -> BinaryIO:
+        """The bytes of a file, text or bytes as a seekable file that reads only the chunks it needs."""
+        from cas.repository import reading
+
+        return reading.open_bytes(self, ref)
+
+    def value(self, version: ArtifactVersion, as_type: object = None, *, allow_pickle: bool = False) -> Any:
+        """The value of a version; ``as_type`` as in :meth:`ArtifactVersion.get`."""
+        from cas.repository import reading
+
+        self._noted(version, None)
+        return reading.value(self, version, as_type, allow_pickle=allow_pickle)
+
+    def record(self, artifact: bytes) -> ArtifactRecord:
+        """The decoded record of an artifact id (32 bytes)."""
+        from cas.objects.ids import Kind
+
+        return decode_record(self.objects.read(artifact, Kind.ARTIFACT))
+
+    def blob(self, blob: bytes) -> bytes:
+        """The verified bytes of a blob id (32 bytes)."""
+        from cas.objects.ids import Kind
+
+        return self.objects.read(blob, Kind.BLOB)
+
+    # --- look back -------------------------------------------------------------------------------
+
+    def log(self, ref: str | None = None, *, limit: int | None = None) -> list[ArtifactVersion]:
+        """The versions of a ref (all that its partition contains), or of everything; newest first."""
+        from cas.repository import history
+
+        return history.log(self, ref, limit)
+
+    def find(
+        self,
+        pattern: str = "*",
+        *,
+        type: str | None = None,  # noqa: A002 - the word users know
+        metadata: Mapping[str, Any] | None = None,
+        partitions: Mapping[str, str] | None = None,
+        time: str | None = None,
+        limit: int | None = None,
+    ) -> list[ArtifactVersion]:
+        """The latest version of every partition that matches, newest first; ``pattern`` is a glob on names."""
+        from cas.repository import history
+
+        return history.find(self, pattern, type, metadata, partitions, time, limit)
+
+    def names(self, pattern: str = "*") -> list[NameInfo]:
+        """The names that match a glob, sorted."""
+        from cas.repository import history
+
+        return history.names(self, pattern)
+
+    def aliases(self, ref: str) -> dict[str, str]:
+        """``{alias: version}`` of the exact partition that a ref resolves to."""
+        from cas.repository import history
+
+        return history.aliases(self, ref)
+
+    # --- change names ----------------------------------------------------------------------------
+
+    def alias(self, ref: str, alias: str, *, expect: object = ANY, replace: bool = False) -> ArtifactVersion:
+        """Point an alias at the version that a ref resolves to, by compare-and-swap.
+
+        ``expect`` is the version it must be at now (None: nowhere); ``replace`` settles a stored conflict.
+        Raises AliasConflict where it is elsewhere, or somebody moved it meanwhile.
+        """
+        from cas.repository import naming
+
+        return naming.alias(self, ref, alias, expect, replace=replace)
+
+    def plan_delete(self, ref: str) -> DeletePlan:
+        """What :meth:`delete` would take away."""
+        from cas.repository import naming
+
+        return naming.plan_delete(self, ref)
+
+    def delete(self, ref: str) -> DeletePlan:
+        """Tombstone a version (``name#version``), an alias (``name#alias``) or every matching partition (``name@…``)."""
+        from cas.repository import naming
+
+        return naming.delete(self, ref)
+
+    def declare(
+        self,
+        name: str,
+        *,
+        keys: Iterable[str] = (),
+        granularity: str | None = None,
+        type: str | None = None,  # noqa: A002 - the word users know
+        description: str | None = None,
+    ) -> NameInfo:
+        """Declare a name's partition keys and time granularity, or extend them. Raises PartitionError where they shrink."""
+        from cas.repository import naming
+
+        return naming.declare(self, name, tuple(keys), granularity, type, description)
+
+    def declaration(self, name: str) -> NameInfo | None:
+        """What is declared of a name, None where it is unknown."""
+        from cas.repository import history
+
+        return history.declaration(self, name)
+
+    # --- spans -----------------------------------------------------------------------------------
+
+    def span(
+        self,
+        label: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        atomic: bool = False,
+        kind: str = "",
+        fields: Mapping[str, Any] | None = None,
+    ) -> ActiveSpan:
+        """A span to enter with ``with`` or ``async with``; ``atomic`` holds back what spans inside it publish, too."""
+        from cas.repository.spanning import ActiveSpan
+
+        return ActiveSpan(self, label, metadata=metadata, atomic=atomic, kind=kind, fields=fields)
+
+    def span_again(self, span: str) -> ActiveSpan:
+        """A span that was closed, to enter again and add to."""
+        from cas.repository.spanning import ActiveSpan
+
+        info = self.span_info(span)
+        return ActiveSpan(self, info.label, again=info)
+
+    def current_span(self) -> ActiveSpan | None:
+        """The innermost open span of this repository around the caller."""
+        return next(iter(self.spans_around()), None)
+
+    def spans_around(self) -> tuple[ActiveSpan, ...]:
+        """The open spans of this repository around the caller, innermost first."""
+        return tuple(span for span in STACK.all() if span.repository is self and span.is_open)
+
+    def spans(self, *, label: str | None = None, status: str | None = None, limit: int | None = None) -> list[SpanInfo]:
+        """Spans, newest first; ``label`` is exact or a glob."""
+        from cas.repository import lineage
+
+        return lineage.spans(self, label, status, limit)
+
+    def span_info(self, span: str) -> SpanInfo:
+        """One span by its id, a prefix of it, or ``%prefix``. Raises SpanNotFound, AmbiguousRef."""
+        from cas.repository import lineage
+
+        return lineage.span_info(self, span)
+
+    def producer(self, what: str | ArtifactVersion) -> SpanInfo | None:
+        """The span that made an artifact; None for one that was put outside of spans."""
+        from cas.repository import lineage
+
+        return lineage.producer(self, what)
+
+    def consumers(self, what: str | ArtifactVersion) -> list[SpanInfo]:
+        """The spans that read an artifact, oldest first."""
+        from cas.repository import lineage
+
+        return lineage.consumers(self, what)
+
+    def inputs(self, span: str) -> list[SpanLink]:
+        """What a span read, in order."""
+        from cas.repository import lineage
+
+        return lineage.inputs(self, span)
+
+    def outputs(self, span: str) -> list[ArtifactVersion]:
+        """What a span made, in order: labelled artifacts and what it published."""
+        from cas.repository import lineage
+
+        return lineage.outputs(self, span)
+
+    def lineage(self, what: str | ArtifactVersion, *, down: bool = False, depth: int | None = None) -> LineageNode:
+        """What an artifact was made from, back to the beginning; ``down``: what was made from it."""
+        from cas.repository import lineage
+
+        return lineage.lineage(self, what, down=down, depth=depth)
+
+    # --- ids and upkeep --------------------------------------------------------------------------
+
+    def show(self, text: str) -> ArtifactVersion | SpanInfo | ObjectInfo:
+        """Whatever a ref, an id prefix or ``%span`` names."""
+        from cas.repository import reading
+
+        return reading.show(self, text)
+
+    def version_of(self, artifact: bytes, asked: str | None = None) -> ArtifactVersion:
+        """The version that holds an artifact id (32 bytes): the one that ``asked`` named, else the newest."""
+        from cas.repository import lineage
+
+        return lineage.version_of(self, artifact, asked)
+
+    def fsck(self, progress: Callable[[int, int], None] | None = None) -> Report:
+        """Read and verify everything; damage is listed with the refs that need it. ``progress(done, total)`` in bytes."""
+        from cas.repository import checking
+
+        return checking.fsck(self, progress)
+
+    def status(self) -> Status:
+        """The repository at a glance."""
+        from cas.repository import checking
+
+        return checking.status(self)
+
+    def close(self) -> None:
+        """Seal what is open and let go of every file."""
+        with self.lock:
+            if self._writer is not None and self._process == os.getpid():
+                self._writer.seal()
+                self.objects.forget(self._writer)
+                self._writer = None
+            self.catalog.close()
+            self.objects.close()
+
+    def __enter__(self) -> Repository:
+        from cas.repository import current
+
+        self._tokens.append(current.enter(self))
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        from cas.repository import current
+
+        current.leave(self._tokens.pop())
+
+    def __repr__(self) -> str:
+        return f"<Repository {self.root}>"
+
+    # --- for the modules of this room ------------------------------------------------------------
+
+    def is_same(self, other: Repository) -> bool:
+        """Whether both are open on one directory."""
+        return self is other or self.root == other.root
+
+    def log_of(self, project: str, domain: str) -> RefLog:
+        """The ref log of a project and domain."""
+        log = self._logs.get((project, domain))
+        if log is None:
+            log = self._logs[project, domain] = RefLog(self.store, project, domain)
+        return log
+
+    def writer(self) -> PackWriter:
+        """The pack that this process appends to. The first one takes over what dead processes left."""
+        if self._writer is None:
+            self._writer = self.objects.writer()
+        if not self._recovered:
+            self._recovered = True
+            from cas.repository import recovery
+
+            recovery.recover(self)
+        return self._writer
+
+    def make_durable(self) -> None:
+        """Objects and records put so far survive a power cut from here on."""
+        if self._writer is None:
+            return
+        if self._writer.size >= _SEAL and not self.open_spans:
+            self._writer.seal()
+        else:
+            self._writer.sync()
+
+    def tidy(self) -> None:
+        """Keep packs few and of a good size; cheap when there is nothing to do."""
+        writer = self._writer
+        if writer is None:
+            return
+        if writer.size >= _ROLL:
+            writer.seal()
+            for span in self.open_spans.values():
+                # The new pack tells the story of every span that is still open, should this process die.
+                for payload in span.progress():
+                    from cas.objects.ids import Kind
+
+                    writer.repeat_record(Kind.SPAN, payload)
+            writer.flush()
+        self.objects.merge()
+
+    def tick(self) -> int:
+        """The time in µs, later than every tick before it in this process: the order of spans."""
+        self._last_tick = max(self.now(), self._last_tick + 1)
+        return self._last_tick
+
+    def _read(self, ident: bytes, kind: Kind) -> bytes:
+        return self.objects.read(ident, kind)
+
+    def _noted(self, version: ArtifactVersion, asked: str | None) -> ArtifactVersion:
+        span = self.current_span()
+        if span is not None:
+            span.read(version, asked)
+        return version
+
+    def _check_pickle(self, allowed: bool) -> None:
+        if allowed and not self.config.allow_pickle:
+            from cas.errors import UnsafeSerializer
+
+            raise UnsafeSerializer(
+                "pickle runs code when it is read, and this repository's config does not allow it",
+                hint=f"write allow_pickle = true under [serializers] in {self.root / 'config.toml'}",
+            )
+
+    def _forked(self) -> None:
+        # A child has its own locks, catalog connection and pack; the parent's spans stay its context.
+        self.lock = threading.RLock()
+        self._writer = None
+        self._recovered = True
+        self.open_spans = {}
+        self._process = os.getpid()
+        self.objects = ObjectStore(self.root / "objects")
+        self.catalog.reopen()
+
+
+def check_owner(root: Path, *, trust: bool) -> None:
+    """Raises UnsafeRepository where another user owns the repository, or where its tmp directory is a link."""
+    from cas.errors import UnsafeRepository
+
+    try:
+        owner = root.stat().st_uid
+    except FileNotFoundError:
+        return
+    if not trust and owner not in (os.geteuid(), 0) and os.geteuid() != 0:
+        raise UnsafeRepository(
+            f"{root} belongs to another user (uid {owner})",
+            hint="open it with trust=True, or on the command line: cas --trust …",
+        )
+    for place in ("tmp", "objects", "refs"):
+        if (root / place).is_symlink():
+            raise UnsafeRepository(f"{root / place} is a symbolic link", hint="make it a directory")
+
+
+def _after_fork() -> None:
+    for repository in list(_ALL):
+        repository._forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,306 @@
+"""From a ref text to one version: the newest that matches, then the selector, then each mod in turn.
+
+What an open span holds back is seen by the code inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cas.errors import AmbiguousRef, RefConflict, RefNotFound, RefSyntax
+from cas.refs import grammar
+from cas.refs.entries import AliasEntry, VersionEntry
+from cas.refs.grammar import At, Back, Input, Revision, Was
+from cas.refs.history import History
+from cas.refs.names import Name, looks_like_id
+from cas.refs.partitions import Partition
+from cas.refs.suggest import near_misses
+from cas.repository.version import ArtifactVersion, Place
+
+if TYPE_CHECKING:
+    from cas.catalog.refs import Row
+    from cas.repository.repository import Repository
+
+__all__ = ["from_entry", "from_row", "resolve", "resolve_revision"]
+
+
+def resolve(repository: Repository, text: str, *, strict: bool = False) -> ArtifactVersion:
+    """The version that a ref names. Raises RefSyntax, RefNotFound, AmbiguousRef, RefConflict."""
+    return resolve_revision(repository, grammar.parse(text), text, strict=strict)
+
+
+def resolve_revision(repository: Repository, revision: Revision, text: str, *, strict: bool = False) -> ArtifactVersion:
+    """As :func:`resolve`, for a parsed ref; ``text`` is for messages."""
+    if revision.span is not None:
+        return _of_span(repository, revision, text)
+    assert revision.name is not None
+    name = Name(revision.project or repository.project, revision.domain or repository.domain, revision.name)
+    log = repository.log_of(name.project, name.domain)
+    with repository.catalog.database.lock:
+        repository.catalog.catch_up(log)
+        if not revision.mods:
+            found = _select(repository, name, revision, text, strict=strict)
+            return found
+        return _walk(repository, name, revision, text, strict=strict)
+
+
+def _of_span(repository: Repository, revision: Revision, text: str) -> ArtifactVersion:
+    info = repository.span_info(f"%{revision.span}")
+    outputs = repository.outputs(info.id)
+    if revision.path is None:
+        raise RefSyntax(
+            f"{text!r} names a span",
+            text=text,
+            hint=f"show it: cas span show {text}; or name an artifact: {text}//LABEL",
+        )
+    for one in outputs:
+        if one.label == revision.path:
+            return one
+    labels = tuple(one.label for one in outputs if one.label)
+    raise RefNotFound(
+        f"span {info.label!r} has no artifact labelled {revision.path!r}; it has: {', '.join(labels) or 'none'}",
+        suggestions=near_misses(revision.path, labels),
+    )
+
+
+def _select(repository: Repository, name: Name, revision: Revision, text: str, *, strict: bool) -> ArtifactVersion:
+    held = _held(repository, name, revision, strict=strict)
+    if held is not None:
+        return held
+    refs = repository.catalog.refs
+    if revision.selector is not None:
+        return _selected(repository, name, revision.partition, revision.selector, text, strict=strict)
+    row = refs.tip(name, revision.partition) if strict else refs.latest(name, revision.partition)
+    if row is not None:
+        return from_row(repository, row)
+    if revision.id_prefix is not None and refs.declared(name) is None:
+        return by_id(repository, revision.id_prefix)
+    raise not_found(repository, name, revision.partition, text, strict=strict)
+
+
+def _held(repository: Repository, name: Name, revision: Revision, *, strict: bool) -> ArtifactVersion | None:
+    """The newest match among what open spans around the caller hold back."""
+    for span in repository.spans_around():
+        for wish in reversed(span.pending()):
+            at, partition, version = wish.target
+            if at != name or not (
+                partition == revision.partition if strict else partition.contains(revision.partition)
+            ):
+                continue
+            shown = version or wish.literal.hex()[:12]
+            wanted = revision.selector
+            if wanted is None or wanted == shown or (looks_like_id(wanted) and wish.literal.hex().startswith(wanted)):
+                place = Place(*name, partition, shown, repository.now())
+                return ArtifactVersion(repository, wish.artifact, place, literal=wish.literal, span=wish.span)
+    return None
+
+
+def _selected(
+    repository: Repository, name: Name, partition: Partition, selector: str, text: str, *, strict: bool
+) -> ArtifactVersion:
+    """The version that a selector names: a version, else an alias, else an id prefix; in one exact partition."""
+    refs = repository.catalog.refs
+    found: dict[int, VersionEntry] = {}
+    rows = refs.matching(name, partition, selector)
+    for number in dict.fromkeys(row.ref for row in rows):
+        _add(found, number, History(refs.entries(number)).version(selector))
+    if not found:
+        for number in refs.with_alias(name, partition, selector):
+            _add(found, number, _aliased(History(refs.entries(number)), selector))
+    if not found and looks_like_id(selector):
+        for row in refs.by_id(name, partition, selector.lower()):
+            _add(found, row.ref, History(refs.entries(row.ref)).version(row.version))
+    if strict:
+        found = {number: entry for number, entry in found.items() if entry.partition == partition}
+    if len(found) > 1:
+        matches = tuple(f"{name.name}@{entry.partition.text}#{selector}" for entry in found.values())
+        raise AmbiguousRef(
+            f"{text!r} matches in {len(matches)} partitions", candidates=matches[:20], hint="give the whole partition"
+        )
+    if found:
+        return from_entry(repository, name, next(iter(found.values())))
+    raise not_found(repository, name, partition, text, strict=strict, selector=selector)
+
+
+def _aliased(history: History, alias: str) -> VersionEntry | None:
+    entry = history.alias(alias)
+    return history.version(entry.version) if entry is not None else None
+
+
+def _add(found: dict[int, VersionEntry], number: int, entry: VersionEntry | None) -> None:
+    if entry is not None:
+        found[number] = entry
+
+
+def _walk(repository: Repository, name: Name, revision: Revision, text: str, *, strict: bool) -> ArtifactVersion:
+    """Apply mods from the left. Times go back in the history of the partition that the ref resolves to."""
+    refs = repository.catalog.refs
+    mods = list(revision.mods)
+    start = revision._replace(mods=(), path=None)
+    leading = mods[0]
+    if isinstance(leading, At | Was):
+        mods.pop(0)
+        version = _then(repository, name, start, leading, text, strict=strict)
+    else:
+        version = _select(repository, name, start, text, strict=strict)
+    for mod in mods:
+        if isinstance(mod, Input):
+            version = _input(repository, version, mod.number, text)
+            continue
+        if version.partition is None or version.name is None:
+            raise RefNotFound(f"{text!r}: {version.ref} is under no name, so it has no history")
+        at = Name(version.project or "", version.domain or "", version.name)
+        number = refs.ref_number(at, version.partition)
+        entries = refs.entries(number) if number is not None else []
+        stepped = _step(History(entries), version, mod, text)
+        version = from_entry(repository, at, stepped)
+    return version
+
+
+def _then(
+    repository: Repository, name: Name, start: Revision, mod: At | Was, text: str, *, strict: bool
+) -> ArtifactVersion:
+    """Where a ref, or the alias in it, pointed then: the newest among the partitions that match."""
+    refs = repository.catalog.refs
+    best: VersionEntry | None = None
+    for number, partition in refs.partitions(name):
+        if partition == start.partition if strict else partition.contains(start.partition):
+            entry = _entry_then(History(refs.entries(number)), start.selector, mod)
+            if entry is not None and (best is None or entry.stamp > best.stamp):
+                best = entry
+    if best is None:
+        raise RefNotFound(f"{text!r} pointed at nothing then", hint=f"see its history: cas log {name.name}")
+    return from_entry(repository, name, best)
+
+
+def _entry_then(history: History, selector: str | None, mod: At | Was) -> VersionEntry | None:
+    if isinstance(mod, At):
+        then = history.at(mod.time)
+        if selector is None:
+            return then.tip
+        return then.version(selector) or _aliased(then, selector)
+    if selector is None:
+        return history.was(mod.moves)
+    moves = [entry for entry in history.entries if isinstance(entry, AliasEntry) and entry.alias == selector]
+    return history.version(moves[-1 - mod.moves].version) if mod.moves < len(moves) else None
+
+
+def _step(history: History, version: ArtifactVersion, mod: Back | At | Was, text: str) -> VersionEntry:
+    if isinstance(mod, Back):
+        start = next((entry for entry in history.live if entry.stamp == version.stamp), None)
+        # What an open span holds back is not in the log yet: the tip is one step before it.
+        found = history.back(mod.steps, start) if start is not None else history.back(mod.steps - 1)
+        if found is None:
+            raise RefNotFound(
+                f"{text!r}: {version.ref} has {len(history.versions)} versions, none {mod.steps} before",
+                hint=f"see them: cas log {version.ref.partition('#')[0]}",
+            )
+        return found
+    found = history.at(mod.time).tip if isinstance(mod, At) else history.was(mod.moves)
+    if found is None:
+        raise RefNotFound(f"{text!r} pointed at nothing then")
+    return found
+
+
+def _input(repository: Repository, version: ArtifactVersion, number: int, text: str) -> ArtifactVersion:
+    producer = repository.producer(version)
+    if producer is None:
+        raise RefNotFound(f"{text!r}: no span made {version.ref}, so it has no inputs")
+    links = [link for link in repository.inputs(producer.id) if link.artifact is not None]
+    if not 1 <= number <= len(links):
+        raise RefNotFound(
+            f"{text!r}: span {producer.label!r} has {len(links)} inputs, not a {number}th",
+            hint=f"see them: cas span show %{producer.id[:12]}",
+        )
+    artifact = links[number - 1].artifact
+    assert artifact is not None
+    return repository.version_of(bytes.fromhex(artifact), links[number - 1].asked)
+
+
+def by_id(repository: Repository, prefix: str) -> ArtifactVersion:
+    """The version whose artifact or literal id begins with hex digits: the newest that holds it.
+
+    Raises RefNotFound, and AmbiguousRef where several different ones do.
+    """
+    rows = repository.catalog.refs.artifacts(prefix)
+    named: dict[bytes, Row] = {}
+    for row in rows:
+        key = row.artifact if row.artifact.hex().startswith(prefix) else row.literal
+        named.setdefault(key, row)
+    labelled = [one for one in repository.catalog.spans().labelled(prefix) if one not in named]
+    ids = sorted([*(key.hex() for key in named), *(one.hex() for one in labelled)])
+    if len(ids) > 1:
+        raise AmbiguousRef(f"{prefix!r} begins {len(ids)} ids", candidates=tuple(ids[:20]), hint="give more digits")
+    if named:
+        return from_row(repository, next(iter(named.values())))
+    if labelled:
+        return repository.version_of(labelled[0], None)
+    raise RefNotFound(f"no name, artifact or literal {prefix!r}", hint="see the names: cas ls")
+
+
+def from_row(repository: Repository, row: Row) -> ArtifactVersion:
+    """The version of a catalog row."""
+    place = Place(row.project, row.domain, row.name, Partition.parse(row.partition), row.version, row.stamp)
+    return ArtifactVersion(repository, row.artifact, place, literal=row.literal, span=row.span)
+
+
+def from_entry(repository: Repository, name: Name, entry: VersionEntry) -> ArtifactVersion:
+    """The version of a log entry."""
+    place = Place(name.project, name.domain, entry.name, entry.partition, entry.version, entry.stamp)
+    span = bytes.fromhex(entry.span) if entry.span else None
+    return ArtifactVersion(
+        repository, bytes.fromhex(entry.artifact), place, literal=bytes.fromhex(entry.literal), span=span
+    )
+
+
+def not_found(
+    repository: Repository, name: Name, partition: Partition, text: str, *, strict: bool, selector: str | None = None
+) -> RefNotFound | RefConflict:
+    """The error that says which part of a ref matches nothing, with what is there instead."""
+    refs = repository.catalog.refs
+    declared = refs.declared(name)
+    if declared is None:
+        names = [one.name for one in refs.names(name.project, name.domain)]
+        return RefNotFound(
+            f"no artifact {name.name!r} in {repository.root}",
+            suggestions=near_misses(name.name, names),
+            hint="see the names: cas ls",
+        )
+    known = (*(declared.keys or ()), *(("time",) if declared.granularity else ()))
+    given = (*(key for key, _ in partition.keys), *(("time",) if partition.time else ()))
+    for key in given:
+        if key not in known:
+            return RefNotFound(
+                f"{name.name} has no partition key {key!r}; it has: {', '.join(known) or 'none'}",
+                suggestions=near_misses(key, known),
+            )
+    pairs = dict(partition.keys) | ({"time": partition.time} if partition.time else {})
+    for key, value in pairs.items():
+        there = refs.values(name, key)
+        if value not in there:
+            return RefNotFound(
+                f"{name.name} has no partition with {key}={value}",
+                suggestions=tuple(f"{key}={one}" for one in near_misses(value, there)),
+                hint=f"see them: cas ls {name.name}",
+            )
+    if selector is not None:
+        known_versions = _versions_there(repository, name, partition)
+        return RefNotFound(
+            f"{text!r}: no version, alias or id {selector!r} there",
+            suggestions=near_misses(selector, known_versions),
+            hint=f"see them: cas log {name.name}",
+        )
+    exact = " exactly" if strict else ""
+    return RefNotFound(f"nothing matches {text!r}{exact}", hint=f"see the partitions: cas ls {name.name}")
+
+
+def _versions_there(repository: Repository, name: Name, partition: Partition) -> Sequence[str]:
+    refs = repository.catalog.refs
+    found: dict[str, None] = {}
+    for number, one in refs.partitions(name)[:200]:
+        if one.contains(partition):
+            history = History(refs.entries(number))
+            found.update(dict.fromkeys(entry.version for entry in history.versions))
+            found.update(dict.fromkeys(history.aliases))
+    return list(found)

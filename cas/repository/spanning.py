@@ -1,0 +1,414 @@
+"""Spans while they run: opening, what happens inside, closing, and what a dead process left behind.
+
+The opening record is appended when the span opens, labelled artifacts as they are logged, the closing record when it
+ends; all of them by write(2), so they survive the process. What the span put under refs is published by one segment
+when it closes well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextvars import Token
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from cas.errors import SpanError
+from cas.objects.ids import ArtifactId, Kind, ObjectId, SpanId
+from cas.refs.entries import Entry, SpanEntry, VersionEntry
+from cas.refs.names import Name
+from cas.refs.partitions import Partition
+from cas.refs.stamps import Stamps, WriteIds
+from cas.repository import publishing
+from cas.repository.publishing import Target, Wish
+from cas.repository.version import ArtifactVersion, Place, encode_record
+from cas.spans import records
+from cas.spans.code import code_version
+from cas.spans.current import STACK
+from cas.spans.records import Intent, SpanInput, SpanOpen
+from cas.spans.state import SpanState
+
+if TYPE_CHECKING:
+    from cas.literals.literal import Literal
+    from cas.refs.log import RefLog
+    from cas.repository.info import SpanInfo
+    from cas.repository.repository import Repository
+
+__all__ = ["ActiveSpan", "entry_of", "publish_closed"]
+
+
+class ActiveSpan:
+    """A span that is open, or about to be: use it as ``with`` or ``async with``.
+
+    ``again`` is the closing record of a span that is entered another time: its id stays, and a further closing record adds to it.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        label: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        atomic: bool = False,
+        kind: str = "",
+        fields: Mapping[str, Any] | None = None,
+        again: SpanInfo | None = None,
+    ) -> None:
+        if not isinstance(label, str) or not label:
+            raise SpanError(f"a span's label is a text that is not empty, not {label!r}")
+        self._repository = repository
+        self._label = label
+        self._metadata = dict(metadata or {})
+        self._atomic = atomic
+        self._kind = kind
+        self._fields = dict(fields or {})
+        self._again = again
+        self._token: Token[tuple[ActiveSpan, ...]] | None = None
+        self._state: SpanState | None = None
+        self._parent: ActiveSpan | None = None
+        self._process = 0
+        self._pending: list[tuple[Wish, Literal]] = []
+        self._closed = False
+
+    # --- what it is ------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> SpanState:
+        """What it collected so far. Raises SpanError before it was opened."""
+        if self._state is None:
+            raise SpanError(f"span {self._label!r} is not open yet", hint="enter it: with repo.span(…) as span:")
+        return self._state
+
+    @property
+    def id_bytes(self) -> SpanId:
+        """Its id, 32 bytes."""
+        return self.state.span_id
+
+    @property
+    def id(self) -> str:
+        """Its id, 64 hex digits."""
+        return self.id_bytes.hex()
+
+    @property
+    def label(self) -> str:
+        """What it was called."""
+        return self._label
+
+    @property
+    def repository(self) -> Repository:
+        """The repository it records in."""
+        return self._repository
+
+    @property
+    def info(self) -> SpanInfo:
+        """It, as others would read it now."""
+        return self._repository.span_info(self.id)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was entered and not left yet."""
+        return self._state is not None and not self._closed
+
+    # --- what happens inside ---------------------------------------------------------------------
+
+    def log(self, value: object, label: str, *, metadata: Mapping[str, Any] | None = None) -> ArtifactVersion:
+        """Store a value as an artifact of this span, under a label that is unique in it. Raises SpanError where it is taken."""
+        return self.log_many({label: value}, metadata=metadata)[0]
+
+    def log_many(
+        self, values: Mapping[str, object], *, metadata: Mapping[str, Any] | None = None
+    ) -> list[ArtifactVersion]:
+        """Store values under their labels: all of them, or none."""
+        from cas.literals import registry
+
+        repository = self._repository
+        with repository.lock:
+            self._check_open()
+            for label in values:
+                if not isinstance(label, str) or not label:
+                    raise SpanError(f"an artifact's label is a text that is not empty, not {label!r}")
+            self.state.check_labels(values)
+            writer = repository.writer()
+            literals = [registry.encode(value, writer, name=label) for label, value in values.items()]
+            payloads = [
+                encode_record(literal, self.id_bytes, label, dict(metadata or {}), None)
+                for label, literal in zip(values, literals, strict=True)
+            ]
+            ids = writer.put_records(Kind.ARTIFACT, payloads)
+            writer.flush()
+            for label, artifact in zip(values, ids, strict=True):
+                self.state.made(ArtifactId(artifact), label, None)
+        return [ArtifactVersion(repository, artifact, None, span=self.id_bytes, new=True) for artifact in ids]
+
+    def read(self, version: ArtifactVersion, asked: str | None = None, name: str | None = None) -> None:
+        """Record that the span read a version; done by itself for everything resolved inside it."""
+        maker = bytes.fromhex(version.span) if version.span else None
+        artifact = ArtifactId(ObjectId(bytes.fromhex(version.id)))
+        self.state.read(SpanInput(artifact, None, asked, name), SpanId(ObjectId(maker)) if maker else None)
+
+    def read_literal(self, literal: Literal, name: str) -> None:
+        """Record a bare value that the span was given as argument ``name``."""
+        self.state.read(SpanInput(None, literal.array, None, name), None)
+
+    def wish(self, wishes: Sequence[Wish], literals: Sequence[Literal]) -> list[ArtifactVersion]:
+        """Take versions to be published when the span closes well."""
+        self._check_open()
+        now = self._repository.now()
+        versions = []
+        for wish, literal in zip(wishes, literals, strict=True):
+            name, partition, named = wish.target
+            version = named or publishing.default_version(wish.literal)
+            place = Place(name.project, name.domain, name.name, partition, version, now)
+            made = ArtifactVersion(
+                self._repository, wish.artifact, place, literal=wish.literal, span=wish.span, new=True
+            )
+            self._pending.append((wish, literal))
+            self.state.made(ArtifactId(ObjectId(wish.artifact)), None, made.ref)
+            versions.append(made)
+        return versions
+
+    def pending(self) -> list[Wish]:
+        """What it holds back so far, in order."""
+        return [wish for wish, _ in self._pending]
+
+    def pending_tip(self, target: Target) -> Wish | None:
+        """The last version that this span or one around it holds back for an exact partition."""
+        for span in STACK.all():
+            if span._repository is self._repository:
+                for wish, _ in reversed(span._pending):
+                    if wish.target[:2] == target[:2]:
+                        return wish
+        return None
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise SpanError(
+                f"span {self._label!r} is closed", hint="enter it again to add to it: with repo.span_again(id):"
+            )
+
+    # --- opening and closing ---------------------------------------------------------------------
+
+    def __enter__(self) -> ActiveSpan:
+        if self._state is not None:
+            raise SpanError(f"span {self._label!r} was entered already", hint="open another one")
+        repository = self._repository
+        around = next((span for span in STACK.all() if span._repository.is_same(repository)), None)
+        self._process = os.getpid()
+        with repository.lock:
+            if self._again is None:
+                self._open(around)
+            else:
+                self._reopen(self._again)
+            here = around is not None and around._process == self._process and self._again is None
+            self._parent = around if here else None
+            repository.open_spans[self.id_bytes] = self
+        self._token = STACK.push(self)
+        return self
+
+    def _open(self, around: ActiveSpan | None) -> None:
+        repository = self._repository
+        code = code_version(str(Path.cwd()))
+        parent = around.id_bytes if around is not None else None
+        opened = SpanOpen(
+            self._label, parent, repository.tick(), self._metadata, code, self._kind, self._fields, os.urandom(16)
+        )
+        writer = repository.writer()
+        self._opening = records.encode(opened)
+        span_id = writer.put_record(Kind.SPAN, self._opening)
+        writer.flush()
+        self._state = SpanState(SpanId(span_id), opened)
+
+    def _reopen(self, info: SpanInfo) -> None:
+        repository = self._repository
+        self._opening = repository.objects.read(ObjectId(bytes.fromhex(info.id)), Kind.SPAN)
+        opened = records.decode(self._opening)
+        assert isinstance(opened, SpanOpen)
+        previous = ObjectId(bytes.fromhex(info.closing)) if info.closing else None
+        self._state = SpanState(SpanId(ObjectId(bytes.fromhex(info.id))), opened, previous)
+        self._state.labels.update(
+            (one.label, ArtifactId(ObjectId(bytes.fromhex(one.id)))) for one in repository.outputs(info.id) if one.label
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            STACK.pop(self, self._token)
+        if self._process != os.getpid():
+            # A forked child leaves the block too; the span belongs to the process that opened it.
+            return
+        with self._repository.lock:
+            try:
+                if error is None:
+                    self._close_well()
+                else:
+                    self._close_failed(error)
+            finally:
+                self._closed = True
+                self._repository.open_spans.pop(self.id_bytes, None)
+                self._repository.tidy()
+
+    async def __aenter__(self) -> ActiveSpan:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def _close_well(self) -> None:
+        if self._parent is not None and any(span._atomic for span in self._around()):
+            # An atomic span around this one holds everything back; it publishes when it closes.
+            holder = self._parent
+            holder._pending.extend(self._pending)
+            holder.state.children.append(self._write_closing("ok", None, []))
+            return
+        if not self._pending:
+            self._hand_over(self._write_closing("ok", None, []))
+            return
+        try:
+            self._publish()
+        except Exception as error:
+            self._close_failed(error)
+            raise
+
+    def _close_failed(self, error: BaseException) -> None:
+        told = {"type": type(error).__qualname__, "message": str(error)}
+        self._hand_over(self._write_closing("failed", told, []))
+
+    def _around(self) -> list[ActiveSpan]:
+        around, span = [], self._parent
+        while span is not None:
+            around.append(span)
+            span = span._parent
+        return around
+
+    def _write_closing(self, status: str, error: dict[str, Any] | None, intents: list[Intent]) -> ObjectId:
+        repository = self._repository
+        closing = self.state.close(status, repository.tick(), error, intents)
+        writer = repository.writer()
+        closing_id = writer.put_record(Kind.SPAN, records.encode(closing))
+        writer.flush()
+        # Should publishing fail after this, a further closing record follows this one.
+        self.state.previous = closing_id
+        return closing_id
+
+    def _hand_over(self, closing: ObjectId) -> None:
+        """Let the parent's closing record name this one; a span without a parent here enters the log itself."""
+        if self._parent is not None:
+            self._parent.state.children.append(closing)
+            return
+        repository = self._repository
+        repository.make_durable()
+        log = repository.log_of(repository.project, repository.domain)
+        writes = WriteIds()
+
+        def plan(stamps: Stamps) -> list[Entry]:
+            return [SpanEntry(self.id, closing.hex(), self._label, stamps.next(), writes.next())]
+
+        publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+
+    def _publish(self) -> None:
+        """Write the closing record with its intents, then one segment for each log that they go to."""
+        repository = self._repository
+        wishes = [wish for wish, _ in self._pending]
+        scopes = dict.fromkeys((wish.target.name.project, wish.target.name.domain) for wish in wishes)
+        home = (repository.project, repository.domain)
+        logs = [repository.log_of(*scope) for scope in scopes] or [repository.log_of(*home)]
+        writes = WriteIds()
+        planned: dict[tuple[str, str], list[Entry]] = {}
+        seen: dict[tuple[str, str], int] = {}
+        for log in logs:
+            number, _, stamp = repository.catalog.catch_up(log)
+            stamps = Stamps(after=stamp, now=repository.now())
+            planned[log.project, log.domain] = self._entries(log, wishes, stamps, writes)
+            seen[log.project, log.domain] = number
+        intents = [
+            _intent(scope, entry)
+            for scope, entries in planned.items()
+            for entry in entries
+            if isinstance(entry, VersionEntry)
+        ]
+        closing = self._write_closing("ok", None, intents)
+        repository.make_durable()
+        if self._parent is not None:
+            self._parent.state.children.append(closing)
+        for log in logs:
+            scope = (log.project, log.domain)
+            publish_closed(repository, log, (self.id, closing.hex(), self._label), planned[scope], seen[scope])
+
+    def _entries(self, log: RefLog, wishes: Sequence[Wish], stamps: Stamps, writes: WriteIds) -> list[Entry]:
+        mine = [
+            wish for wish in wishes if (wish.target.name.project, wish.target.name.domain) == (log.project, log.domain)
+        ]
+        new = publishing.check_names(self._repository.catalog, [wish.target for wish in mine])
+        entries, _ = publishing.version_entries(self._repository.catalog, mine, stamps, writes)
+        return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
+
+    def progress(self) -> tuple[bytes, bytes]:
+        """Its opening record, and what it collected so far as an unfinished closing record: for the pack that follows."""
+        so_far = self.state.close("open", self._repository.tick(), None, [])
+        return self._opening, records.encode(so_far)
+
+
+def publish_closed(
+    repository: Repository, log: RefLog, span: tuple[str, str, str], entries: Sequence[Entry], seen: int
+) -> None:
+    """Publish the entries of a closed span and the span itself (opening id, closing id, label), exactly once.
+
+    ``seen`` is the segment up to which the entries were checked; past it, what the log holds already is left out.
+    """
+    writes = WriteIds()
+
+    def plan(stamps: Stamps) -> list[Entry]:
+        missing = list(entries)
+        if repository.catalog.position(log)[0] != seen:
+            missing = [entry for entry in entries if not repository.catalog.refs.has_write(entry.write)]
+            _check_still_free(repository, log, missing)
+        return [*missing, SpanEntry(*span, stamps.next(), writes.next())]
+
+    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+
+
+def _check_still_free(repository: Repository, log: RefLog, entries: Sequence[Entry]) -> None:
+    """Raises VersionConflict where, since the intents were written, somebody gave a version name another meaning."""
+    for entry in entries:
+        if isinstance(entry, VersionEntry):
+            name = Name(log.project, log.domain, entry.name)
+            wish = Wish(
+                Target(name, entry.partition, entry.version),
+                bytes.fromhex(entry.literal),
+                bytes.fromhex(entry.artifact),
+                None,
+            )
+            publishing.check_version(repository.catalog, wish)
+
+
+def _intent(scope: tuple[str, str], entry: VersionEntry) -> Intent:
+    return Intent(
+        *scope,
+        entry.name,
+        entry.partition.as_dict(),
+        entry.partition.time,
+        entry.version,
+        bytes.fromhex(entry.literal),
+        ArtifactId(ObjectId(bytes.fromhex(entry.artifact))),
+        "",
+        entry.stamp,
+        entry.write,
+    )
+
+
+def entry_of(intent: Intent, span: str) -> VersionEntry:
+    """The version entry that an intent repeats, exactly as it was meant."""
+    return VersionEntry(
+        intent.name,
+        Partition.of(intent.keys, intent.time),
+        intent.version,
+        intent.literal.hex(),
+        intent.artifact.hex(),
+        span,
+        intent.stamp,
+        intent.write,
+    )

@@ -1,0 +1,201 @@
+"""One transaction of puts: values become objects, then records, then one ref segment, each durable before the next.
+
+Inside a span the last step waits for the span to close well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cas.objects.ids import Kind
+from cas.refs.entries import Entry, VersionEntry
+from cas.refs.stamps import Stamps, WriteIds
+from cas.repository import publishing
+from cas.repository.publishing import Target, Wish
+from cas.repository.version import ArtifactVersion, Place, encode_record
+
+if TYPE_CHECKING:
+    from cas.catalog.refs import Row
+    from cas.literals.literal import Literal
+    from cas.objects.writer import PackWriter
+    from cas.repository.repository import Repository
+    from cas.repository.spanning import ActiveSpan
+
+__all__ = ["Batch", "Pending", "Put", "publish"]
+
+
+class Put(NamedTuple):
+    """One value and where it goes."""
+
+    value: object
+    target: Target
+    metadata: Mapping[str, Any] | None
+    cards: Mapping[str, Any] | None
+
+
+def publish(
+    repository: Repository, puts: Sequence[Put], span: ActiveSpan | None, *, allow_pickle: bool = False
+) -> list[ArtifactVersion]:
+    """Store the values and publish them: all of them, or none. Within a span they are published when it closes well."""
+    if not puts:
+        return []
+    with repository.lock:
+        writer = repository.writer()
+        literals = _encode(puts, writer, allow_pickle=allow_pickle)
+        targets = [put.target for put in puts]
+        for log in _logs(repository, targets):
+            repository.catalog.catch_up(log)
+        publishing.check_names(repository.catalog, targets)
+        wishes = _wishes(repository, puts, literals, writer, span)
+        if span is not None:
+            writer.flush()
+            return span.wish(wishes, literals)
+        repository.make_durable()
+        return _append(repository, wishes, literals)
+
+
+def _encode(puts: Sequence[Put], writer: PackWriter, *, allow_pickle: bool) -> list[Literal]:
+    from cas.literals import registry
+
+    if len(puts) == 1 or allow_pickle:
+        return [
+            registry.encode(put.value, writer, name=put.target.name.name, allow_pickle=allow_pickle) for put in puts
+        ]
+    return registry.encode_many([put.value for put in puts], writer)
+
+
+def _logs(repository: Repository, targets: Iterable[Target]) -> list[Any]:
+    scopes = dict.fromkeys((one.name.project, one.name.domain) for one in targets)
+    return [repository.log_of(project, domain) for project, domain in scopes]
+
+
+def _wishes(
+    repository: Repository,
+    puts: Sequence[Put],
+    literals: Sequence[Literal],
+    writer: PackWriter,
+    span: ActiveSpan | None,
+) -> list[Wish]:
+    """Store a record for every put, save those whose tip holds the same literal with the same metadata."""
+    tips = publishing.Tips(repository.catalog, [put.target for put in puts])
+    maker = span.id_bytes if span is not None else None
+    artifacts: list[bytes | None] = []
+    payloads: list[bytes] = []
+    ids = [literal.id for literal in literals]
+    for put, literal, literal_id in zip(puts, literals, ids, strict=True):
+        tip = span.pending_tip(put.target) if span is not None else None
+        tip = tip or tips.get(put.target)
+        cards = _cards(put.cards, writer)
+        meta = dict(put.metadata) if put.metadata else {}
+        if tip is not None and tip.literal == literal_id:
+            record = repository.record(tip.artifact)
+            if record.meta == meta and record.cards == cards:
+                artifacts.append(tip.artifact)
+                continue
+        artifacts.append(None)
+        payloads.append(encode_record(literal, maker, None, meta, cards))
+    stored = iter(writer.put_records(Kind.ARTIFACT, payloads)) if payloads else iter(())
+    return [
+        Wish(put.target, literal_id, next(stored) if artifact is None else artifact, maker)
+        for put, literal_id, artifact in zip(puts, ids, artifacts, strict=True)
+    ]
+
+
+def _cards(cards: Mapping[str, Any] | None, writer: PackWriter) -> dict[str, list[Any]]:
+    """Each card as its own blob: ``{name: [media type, blob id, size]}``."""
+    stored: dict[str, list[Any]] = {}
+    for name, card in (cards or {}).items():
+        media, content = card if isinstance(card, tuple) else (card.media_type, card.content)
+        raw = content.encode() if isinstance(content, str) else bytes(content)
+        stored[name] = [media, bytes(writer.put_blob(raw)), len(raw)]
+    return stored
+
+
+def _append(repository: Repository, wishes: Sequence[Wish], literals: Sequence[Literal]) -> list[ArtifactVersion]:
+    results: list[ArtifactVersion | None] = [None] * len(wishes)
+    for log in _logs(repository, [wish.target for wish in wishes]):
+        chosen = [
+            index
+            for index, wish in enumerate(wishes)
+            if (wish.target.name.project, wish.target.name.domain) == (log.project, log.domain)
+        ]
+        mine = [wishes[index] for index in chosen]
+        writes = WriteIds()
+        ended: list[VersionEntry | Row] = []
+
+        def plan(
+            stamps: Stamps, mine: Sequence[Wish] = mine, writes: WriteIds = writes, ended: list[Any] = ended
+        ) -> list[Entry]:
+            new = publishing.check_names(repository.catalog, [wish.target for wish in mine])
+            entries, ended[:] = publishing.version_entries(repository.catalog, mine, stamps, writes)
+            return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
+
+        publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+        for index, end in zip(chosen, ended, strict=True):
+            results[index] = version_of(repository, wishes[index], literals[index], end)
+    return [one for one in results if one is not None]
+
+
+def version_of(repository: Repository, wish: Wish, literal: Literal, end: VersionEntry | Row) -> ArtifactVersion:
+    """What put returns for a wish that ended up at an entry."""
+    name, partition, _ = wish.target
+    place = Place(name.project, name.domain, name.name, partition, end.version, end.stamp)
+    return ArtifactVersion(
+        repository, wish.artifact, place, literal=wish.literal, span=_bytes(end.span), new=isinstance(end, VersionEntry)
+    )
+
+
+def _bytes(text: str | bytes | None) -> bytes | None:
+    return bytes.fromhex(text) if isinstance(text, str) else text
+
+
+class Pending:
+    """A put of a batch: ``artifact`` is there once the batch has ended."""
+
+    def __init__(self) -> None:
+        self._artifact: ArtifactVersion | None = None
+
+    @property
+    def artifact(self) -> ArtifactVersion:
+        """The version it became. Raises ArtifactError before the batch has ended."""
+        if self._artifact is None:
+            from cas.errors import ArtifactError
+
+            raise ArtifactError("the batch has not ended yet", hint="leave the `with repo.batch()` block first")
+        return self._artifact
+
+
+class Batch:
+    """Many puts, published in one segment when the ``with`` block ends; none where it raises."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._puts: list[Put] = []
+        self._pending: list[Pending] = []
+
+    def put(
+        self,
+        value: object,
+        ref: str,
+        *,
+        version: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        cards: Mapping[str, Any] | None = None,
+    ) -> Pending:
+        """Add a put. Raises RefSyntax at once where the ref cannot be put to."""
+        repository = self._repository
+        target = publishing.target(ref, repository.project, repository.domain, version)
+        self._puts.append(Put(value, target, metadata, cards))
+        self._pending.append(Pending())
+        return self._pending[-1]
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is None:
+            versions = publish(self._repository, self._puts, self._repository.current_span())
+            for pending, version in zip(self._pending, versions, strict=True):
+                pending._artifact = version
+        self._puts, self._pending = [], []

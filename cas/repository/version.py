@@ -1,0 +1,290 @@
+"""What put, resolve and log return: one version of an artifact, as the log and its record tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from cas import clock
+from cas.errors import CodecError
+from cas.refs.partitions import Partition
+
+if TYPE_CHECKING:
+    from cas.literals.literal import Literal
+    from cas.repository.repository import Repository
+
+__all__ = ["ArtifactRecord", "ArtifactVersion", "Place"]
+
+
+class ArtifactRecord(NamedTuple):
+    """A decoded artifact record (docs/format.md); ``span`` is 32 bytes."""
+
+    literal: Literal
+    span: bytes | None
+    label: str | None
+    meta: dict[str, Any]
+    cards: dict[str, list[Any]]
+
+
+class Place(NamedTuple):
+    """Where a version stands: its ref in full, the version's name, and when it was published there (µs)."""
+
+    project: str
+    domain: str
+    name: str
+    partition: Partition
+    version: str
+    created: int
+
+
+class ArtifactVersion:
+    """One version: metadata attached to precisely one literal, and to the span that made it.
+
+    Its record is read on first need, so resolving a ref to its id reads no object. Artifacts that a span only
+    labelled have no name, partitions or version.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        artifact: bytes,
+        place: Place | None,
+        record: ArtifactRecord | None = None,
+        literal: bytes | None = None,
+        span: bytes | None = None,
+        *,
+        new: bool = False,
+    ) -> None:
+        self._repository = repository
+        self._artifact = artifact
+        self._place = place
+        self._literal = literal
+        self._span = span
+        if record is not None:
+            self.__dict__["_record"] = record
+        self.is_new = new
+        """Whether the put that returned this published something; False where the ref held it already."""
+
+    @cached_property
+    def _record(self) -> ArtifactRecord:
+        return self._repository.record(self._artifact)
+
+    @property
+    def id(self) -> str:
+        """The artifact record's id, 64 hex digits."""
+        return self._artifact.hex()
+
+    @property
+    def literal_id(self) -> str:
+        """The id of the literal it holds: equal for equal values."""
+        return (self._literal or self._record.literal.id).hex()
+
+    @property
+    def content_id(self) -> str:
+        """The id of the blob or tree that the literal is encoded as."""
+        return self._record.literal.content.hex()
+
+    @property
+    def literal(self) -> Literal:
+        """The literal: type, codec version, content and size."""
+        return self._record.literal
+
+    @property
+    def type(self) -> str:
+        """The literal's type tag."""
+        return self._record.literal.type
+
+    @property
+    def size(self) -> int:
+        """Bytes of the literal's content, before deduplication and compression."""
+        return self._record.literal.size
+
+    @property
+    def project(self) -> str | None:
+        """The project its name is in."""
+        return self._place.project if self._place else None
+
+    @property
+    def domain(self) -> str | None:
+        """The domain its name is in."""
+        return self._place.domain if self._place else None
+
+    @property
+    def name(self) -> str | None:
+        """Its name within project and domain."""
+        return self._place.name if self._place else None
+
+    @property
+    def partition(self) -> Partition | None:
+        """Its exact partition."""
+        return self._place.partition if self._place else None
+
+    @property
+    def partitions(self) -> dict[str, str]:
+        """Its partition keys, without the time."""
+        return self._place.partition.as_dict() if self._place else {}
+
+    @property
+    def time(self) -> str | None:
+        """Its time partition, an ISO prefix in UTC."""
+        return self._place.partition.time if self._place else None
+
+    @property
+    def version(self) -> str | None:
+        """The version's name."""
+        return self._place.version if self._place else None
+
+    @property
+    def span(self) -> str | None:
+        """The id of the span that made it."""
+        span = self._span if self._span is not None or "_record" not in self.__dict__ else self._record.span
+        if span is None and self._place is None:
+            span = self._record.span
+        return span.hex() if span else None
+
+    @property
+    def label(self) -> str | None:
+        """Its label within the span that made it."""
+        return self._record.label
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was published, in UTC; None for one that a span only labelled."""
+        return clock.to_datetime(self._place.created) if self._place else None
+
+    @property
+    def stamp(self) -> int | None:
+        """The stamp of its entry in the ref log, in µs."""
+        return self._place.created if self._place else None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata attached to it."""
+        return dict(self._record.meta)
+
+    @property
+    def cards(self) -> dict[str, bytes]:
+        """The cards attached to it, by name, as bytes."""
+        return {name: self._repository.blob(card[1]) for name, card in self._record.cards.items()}
+
+    @property
+    def card_types(self) -> dict[str, str]:
+        """The media type of each card."""
+        return {name: card[0] for name, card in self._record.cards.items()}
+
+    @property
+    def ref(self) -> str:
+        """A text that names exactly this: ``name@k=v#version``, or the id where it has no name."""
+        place = self._place
+        if place is None:
+            return self.id
+        scope = (
+            ""
+            if (place.project, place.domain) == (self._repository.project, self._repository.domain)
+            else f"{place.project}/{place.domain}/"
+        )
+        partition = f"@{place.partition.text}" if place.partition.keys or place.partition.time else ""
+        return f"{scope}{place.name}{partition}#{place.version}"
+
+    def get(self, as_type: object = None, *, allow_pickle: bool = False) -> Any:
+        """The value. ``as_type`` converts where the stored codec knows how, or names a path to write a file or directory to."""
+        return self._repository.value(self, as_type, allow_pickle=allow_pickle)
+
+    def open(self) -> BinaryIO:
+        """Its bytes as a seekable file, reading only the chunks that are asked for. Raises CodecError where it is no blob."""
+        return self._repository.open(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything about it as JSON values."""
+        created = self.created
+        return {
+            "ref": self.ref,
+            "id": self.id,
+            "literal": self.literal_id,
+            "content": self.content_id,
+            "type": self.type,
+            "size": self.size,
+            "project": self.project,
+            "domain": self.domain,
+            "name": self.name,
+            "partitions": self.partitions,
+            "time": self.time,
+            "version": self.version,
+            "label": self.label,
+            "span": self.span,
+            "created": created.isoformat() if created else None,
+            "metadata": _plain(self._record.meta),
+            "cards": self.card_types,
+        }
+
+    def __repr__(self) -> str:
+        return f"<ArtifactVersion {self.ref}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArtifactVersion) and (self._artifact, self._identity()) == (
+            other._artifact,
+            other._identity(),
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._artifact)
+
+    def _identity(self) -> tuple[object, ...] | None:
+        return self._place[:5] if self._place else None
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def encode_record(
+    literal: Literal,
+    span: bytes | None,
+    label: str | None,
+    meta: dict[str, Any] | None,
+    cards: dict[str, list[Any]] | None,
+) -> bytes:
+    """The canonical bytes of an artifact record. Raises CodecError where metadata holds no plain values."""
+    from cas.objects import canonical
+
+    form: dict[str, Any] = {"literal": literal.array}
+    if span is not None:
+        form["span"] = span
+    if label is not None:
+        form["label"] = label
+    if meta:
+        form["meta"] = meta
+    if cards:
+        form["cards"] = cards
+    try:
+        return canonical.encode(form)
+    except CodecError as error:
+        raise CodecError(
+            f"metadata must be plain values: {error.message}", hint="put other values as artifacts of their own"
+        ) from error
+
+
+def decode_record(payload: bytes) -> ArtifactRecord:
+    """Inverse of :func:`encode_record`. Raises TypeMismatch where the bytes are no artifact record."""
+    from cas.errors import TypeMismatch
+    from cas.literals.literal import Literal
+    from cas.objects import canonical
+
+    form = canonical.decode(payload)
+    if not isinstance(form, dict) or not set(form) <= {"literal", "span", "label", "meta", "cards"}:
+        raise TypeMismatch("malformed artifact record")
+    span, label = form.get("span"), form.get("label")
+    meta, cards = form.get("meta", {}), form.get("cards", {})
+    if not (span is None or isinstance(span, bytes)) or not (label is None or isinstance(label, str)):
+        raise TypeMismatch("malformed artifact record: span or label has the wrong type")
+    if not isinstance(meta, dict) or not isinstance(cards, dict):
+        raise TypeMismatch("malformed artifact record: meta or cards is no map")
+    return ArtifactRecord(Literal.from_array(form.get("literal")), span, label, meta, cards)
