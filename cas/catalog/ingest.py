@@ -54,26 +54,21 @@ class Ingest:
                 )
             )
         self._db.executemany(
-            "INSERT OR IGNORE INTO version (ref, version, literal, artifact, span, stamp, writing) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO version (ref, version, literal, artifact, span, stamp, writing)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
-        for entry in entries:
-            if isinstance(entry, VersionEntry):
-                continue
-            if isinstance(entry, AliasEntry):
-                self._alias(entry)
-            elif isinstance(entry, DeleteEntry):
-                ref = self._ref(entry.name, entry.partition)
-                if entry.alias is None:
-                    moved[ref] = (entry.name, entry.partition)
-                self._db.execute(
-                    "INSERT OR IGNORE INTO tomb (ref, version, alias, stamp, writing) VALUES (?, ?, ?, ?, ?)",
-                    (ref, entry.version, entry.alias, entry.stamp, entry.write),
-                )
-            elif isinstance(entry, DeclareEntry):
-                self._declare(entry)
-            else:
-                self._span(entry)
+        for other in entries:
+            if isinstance(other, AliasEntry):
+                self._alias(other)
+            elif isinstance(other, DeleteEntry):
+                ref = self._tomb(other)
+                if other.alias is None:
+                    moved[ref] = (other.name, other.partition)
+            elif isinstance(other, DeclareEntry):
+                self._declare(other)
+            elif isinstance(other, SpanEntry):
+                self._span(other)
         self._move_tips(moved)
 
     def _prefetch(self, versions: Sequence[VersionEntry]) -> None:
@@ -133,6 +128,14 @@ class Ingest:
                 row = (cursor.lastrowid,)
             found = self._refs[name, partition] = int(row[0])
         return found
+
+    def _tomb(self, entry: DeleteEntry) -> int:
+        ref = self._ref(entry.name, entry.partition)
+        self._db.execute(
+            "INSERT OR IGNORE INTO tomb (ref, version, alias, stamp, writing) VALUES (?, ?, ?, ?, ?)",
+            (ref, entry.version, entry.alias, entry.stamp, entry.write),
+        )
+        return ref
 
     def _alias(self, entry: AliasEntry) -> None:
         self._db.execute(

@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from cas.refs.entries import AliasEntry, DeleteEntry, Entry, VersionEntry
+from cas.refs.entries import AliasEntry, DeleteEntry, VersionEntry
+from cas.refs.history import RefEntry
 from cas.refs.names import Name, collision_key
 from cas.refs.partitions import Partition
 
@@ -154,7 +155,7 @@ class RefQueries:
             f"{_COLUMNS} ORDER BY v.stamp DESC, v.writing DESC LIMIT ?", (-1 if limit is None else limit,)
         )
 
-    def entries(self, ref: int) -> list[Entry]:
+    def entries(self, ref: int) -> list[RefEntry]:
         """All entries of one exact partition, for :class:`cas.refs.history.History`."""
         name, text = (
             self._connect()
@@ -164,7 +165,7 @@ class RefQueries:
             .fetchone()
         )
         partition = Partition.parse(text)
-        found: list[Entry] = [
+        found: list[RefEntry] = [
             VersionEntry(
                 name, partition, version, literal.hex(), artifact.hex(), span.hex() if span else None, stamp, write
             )

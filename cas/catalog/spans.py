@@ -168,7 +168,7 @@ class SpanQueries:
         """The spans whose id begins with these hex digits."""
         return self._spans(f"SELECT {_COLUMNS} FROM span AS s WHERE id BETWEEN ? AND ?", id_range(prefix))
 
-    def list(self, label: str | None = None, status: str | None = None, limit: int | None = None) -> list[SpanRow]:
+    def matching(self, label: str | None = None, status: str | None = None, limit: int | None = None) -> list[SpanRow]:
         """Spans, newest first; ``label`` is exact or a glob."""
         return self._spans(
             f"SELECT {_COLUMNS} FROM span AS s WHERE (?1 IS NULL OR s.label GLOB ?1) AND (?2 IS NULL OR s.status = ?2)"

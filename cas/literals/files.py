@@ -57,7 +57,7 @@ class File(PathLike[str]):
 
     def export(self, path: str | PathLike[str]) -> Path:
         """Write the content to a file of that path; gives the path."""
-        self._store.export(self._blob, path, self.mode or None)
+        self._store.export(self._blob, Path(path), self.mode or None)
         return Path(path)
 
     def __fspath__(self) -> str:
@@ -172,7 +172,7 @@ class Tree(Mapping[str, Union[File, "Tree"]], PathLike[str]):
 
     def export(self, path: str | PathLike[str]) -> Path:
         """Write everything below a directory of that path, which is made; gives the path."""
-        self._store.export_tree(self._tree, path)
+        self._store.export_tree(self._tree, Path(path))
         return Path(path)
 
     def __fspath__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from cas.objects.ids import BlobId, Kind, ObjectId, TreeId
@@ -56,8 +56,8 @@ class Store(Protocol):
     def stream(self, blob_id: BlobId) -> Iterator[bytes]:
         """The payload in parts."""
 
-    def export(self, blob_id: BlobId, path: str | PathLike[str], mode: int | None = None) -> None:
+    def export(self, blob: BlobId, path: Path | str, mode: int | None = None) -> None:
         """Write a blob to a file."""
 
-    def export_tree(self, tree_id: TreeId, path: str | PathLike[str]) -> None:
+    def export_tree(self, tree: TreeId, path: Path | str) -> None:
         """Write all that is below a tree into a directory, which is made."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
@@ -45,15 +45,17 @@ class Damage(NamedTuple):
     reason: str
 
 
-def check(store: ObjectStore) -> Iterator[Damage]:
-    """Read every byte of every sealed pack and yield what is wrong.
+def check(store: ObjectStore, progress: Callable[[int, int], None]) -> Iterator[Damage]:
+    """Read every byte of every sealed pack and yield what is wrong; ``progress(done, total)`` in bytes after each.
 
     Entries must fill each pack without a gap and match their ids; the footer must be the one that these entries
     give; every map must stream to the blob it stands for.
     """
     store.refresh()
     maps: list[tuple[str, ScannedEntry]] = []
-    for path in sorted(store.directory.glob("*.pack")):
+    paths = sorted(store.directory.glob("*.pack"))
+    total, done = sum(path.stat().st_size for path in paths if path.exists()), 0
+    for path in paths:
         try:
             with storage_errors(f"read {path}"):
                 pack = open_pack(path)
@@ -63,6 +65,8 @@ def check(store: ObjectStore) -> Iterator[Damage]:
             yield Damage(path.name, None, None, None, str(error))
             continue
         yield from _check_pack(pack, maps)
+        done += len(pack.pages)
+        progress(done, total)
     for name, entry in maps:
         yield from _check_map(store, name, entry)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -226,11 +226,11 @@ class ObjectStore:
             self._calm = packs
         return gone
 
-    def check(self) -> Iterator[Damage]:
-        """Read everything and yield what is damaged."""
+    def check(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Iterator[Damage]:
+        """Read everything and yield what is damaged; ``progress`` gets the bytes done and their total after each pack."""
         from cas.objects.check import check
 
-        return check(self)
+        return check(self, progress)
 
     # --- for the rest of this room ---------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cas.errors import CasError, CorruptObject
-from cas.objects.ids import BlobId, Kind
+from cas.objects.ids import BlobId, Kind, ObjectId
 from cas.objects.trees import Link, decode_tree
 from cas.refs.log import RefLog, list_logs
 from cas.repository import history, resolving
@@ -55,11 +55,11 @@ class Report:
         return {**asdict(self), "ok": self.ok, "problems": [problem.to_dict() for problem in self.problems]}
 
 
-def fsck(repository: Repository, progress: Callable[[int, int], None] | None) -> Report:
+def fsck(repository: Repository, progress: Callable[[int, int], None]) -> Report:
     """Verify every pack, every object, every log segment, and that every ref's objects are there."""
     objects = repository.objects
     objects.refresh()
-    damage = list(objects.check())
+    damage = list(objects.check(progress))
     segments, problems = _check_logs(repository)
     if not problems:
         bad = {one.id for one in damage if one.id is not None}
@@ -87,10 +87,10 @@ def _check_logs(repository: Repository) -> tuple[int, list[Problem]]:
     problems = []
     for project, domain in list_logs(repository.store):
         log = RefLog(repository.store, project, domain)
-        number, previous = 0, "0" * 64
+        number = 0
         try:
             for segment in log.after(0):
-                number, previous = segment.number, segment.digest
+                number = segment.number
                 count += 1
         except CasError as error:
             problems.append(Problem(error.kind, f"{project}/{domain}", log.path(number + 1), error.message))
@@ -148,9 +148,9 @@ def _walk(repository: Repository, artifact: bytes, bad: set[bytes]) -> tuple[set
                 members: Iterable[Any] = decode_tree(objects.read(ident, Kind.TREE)).values()
                 stack += [member.id for member in members if not isinstance(member, Link)]
             elif kind is Kind.BLOB:
-                chunks = objects.chunk_map(BlobId(ident))
+                chunks = objects.chunk_map(BlobId(ObjectId(ident)))
                 if chunks is not None:
-                    stack += [chunk.id for chunk in chunks]
+                    stack += [chunk.id for chunk in chunks.chunks()]
         except CorruptObject:
             found.add(ident)
         except LookupError:

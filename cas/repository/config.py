@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from cas.errors import NoRepository, UnsupportedFormat
 from cas.refs.names import check_domain, check_project
 
-__all__ = ["FORMAT", "Config", "new", "read", "write"]
+__all__ = ["FORMAT", "Config", "new", "read"]
 
 FORMAT = 1
 FEATURES: frozenset[str] = frozenset()
@@ -71,15 +71,6 @@ def read(path: Path) -> Config:
         form.get("serializers", {}).get("allow_pickle") is True,
         form,
     )
-
-
-def write(path: Path, settings: dict[str, Any]) -> None:
-    """Replace the settings in a file, atomically."""
-    import tomli_w
-
-    from cas.storage.durable import replace_file
-
-    replace_file(path, tomli_w.dumps(settings).encode())
 
 
 def _simple(text: str) -> dict[str, Any] | None:

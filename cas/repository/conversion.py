@@ -10,7 +10,7 @@ __all__ = ["convert"]
 
 
 def convert(found: Any, as_type: object, ref: str) -> Any:
-    """A value as ``as_type``: a table class of pandas, pyarrow or polars, bytes, str, list or dict. Raises CodecError."""
+    """A value as ``as_type``: a table class of pandas, pyarrow or polars, bytes, str or float. Raises CodecError."""
     module = getattr(as_type, "__module__", "").partition(".")[0]
     name = getattr(as_type, "__name__", str(as_type))
     if module in ("pandas", "pyarrow", "polars"):
@@ -27,14 +27,8 @@ def convert(found: Any, as_type: object, ref: str) -> Any:
         return found.read_bytes()
     elif as_type is str and hasattr(found, "read_text"):
         return found.read_text()
-    elif (
-        as_type in (float, complex)
-        and isinstance(found, int | float)
-        or as_type in (list, tuple, set)
-        and isinstance(found, list | tuple | set | frozenset)
-    ):
-        assert callable(as_type)
-        return as_type(found)
+    elif as_type is float and isinstance(found, int):
+        return float(found)
     raise CodecError(
         f"{ref} is a {type(found).__name__} and cannot be read as {name}", hint="leave the type out to get it as it is"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cas import clock
 from cas.errors import AmbiguousRef, RefNotFound, SpanNotFound
 from cas.literals.literal import Literal
-from cas.objects.ids import Kind
+from cas.objects.ids import Kind, ObjectId
 from cas.refs import grammar
 from cas.repository import history, resolving
 from cas.repository.info import LineageNode, SpanInfo, SpanLink
@@ -28,7 +28,7 @@ def spans(repository: Repository, label: str | None, status: str | None, limit: 
     history.catch_up_all(repository)
     found: list[SpanInfo] = []
     if status != "open":
-        found = [SpanInfo.of(row) for row in repository.catalog.spans().list(label, status, limit)]
+        found = [SpanInfo.of(row) for row in repository.catalog.spans().matching(label, status, limit)]
     if status in (None, "open"):
         known = {info.id for info in found}
         for info in live_spans(repository):
@@ -40,7 +40,7 @@ def spans(repository: Repository, label: str | None, status: str | None, limit: 
 
 def live_spans(repository: Repository) -> Iterator[SpanInfo]:
     """The spans whose opening record lies in a pack that is still being written, and no closing record."""
-    opened: dict[bytes, records.SpanOpen] = {}
+    opened: dict[ObjectId, records.SpanOpen] = {}
     closed: set[bytes] = set()
     for ident, payload in repository.objects.live(Kind.SPAN):
         record = records.decode(payload)
@@ -48,7 +48,7 @@ def live_spans(repository: Repository) -> Iterator[SpanInfo]:
             opened[ident] = record
         elif record.status != "open":
             closed.add(record.span)
-    opened.update((ident, span.state.opened) for ident, span in list(repository.open_spans.items()))
+    opened.update((span.id_bytes, span.state.opened) for span in list(repository.open_spans.values()))
     for ident, record in opened.items():
         if ident not in closed or ident in repository.open_spans:
             yield _opened(ident, record)

@@ -77,7 +77,7 @@ def create_or_open(path: str | os.PathLike[str], *, create: bool) -> Repository:
     except NoRepository:
         if not create:
             raise
-    if os.path.isfile(path):
+    if Path(path).is_file():
         raise UsageError(f"{path} is a file, not a directory", hint="choose another path")
     Path(path).mkdir(parents=True, exist_ok=True)
     return init(path)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cas.catalog.refs import Row
     from cas.refs.log import RefLog
 
-__all__ = ["Target", "Wish", "append", "check_names", "check_version", "declarations", "target", "version_entries"]
+__all__ = ["Target", "Wish", "append", "check_free", "check_names", "declarations", "target", "version_entries"]
 
 # From this many puts to one name on, its tips are fetched whole rather than one by one.
 _WHOLE = 50
@@ -180,7 +180,7 @@ def version_entries(
             continue
         version = named or _version_for(catalog, wish, tip, is_new=tips.is_new(wish.target))
         if named is not None:
-            check_version(catalog, wish, here.get((name, partition)), is_new=tips.is_new(wish.target))
+            check_free(catalog, wish, here.get((name, partition)), is_new=tips.is_new(wish.target))
         entry = VersionEntry(
             name.name,
             partition,
@@ -219,7 +219,7 @@ def _version_for(catalog: Catalog, wish: Wish, tip: Row | None, *, is_new: bool)
     return version
 
 
-def check_version(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None, *, is_new: bool = False) -> None:
+def check_free(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None, *, is_new: bool = False) -> None:
     """Raises VersionConflict where a version name already means another literal; ``earlier`` is of the same transaction."""
     name, partition, version = wish.target
     assert version is not None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cas.errors import RefConflict, TypeMismatch
 from cas.objects.ids import ArtifactId, Kind, ObjectId, SpanId
-from cas.refs.entries import Entry, SpanEntry
+from cas.refs.entries import Entry, SpanEntry, VersionEntry
 from cas.refs.names import Name
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
@@ -40,6 +40,7 @@ class _Story:
     def __init__(self, told: Told) -> None:
         self.opened: dict[bytes, SpanOpen] = {}
         self.closings: dict[bytes, list[tuple[ObjectId, SpanClose]]] = {}
+        self.ends: dict[bytes, ObjectId] = {}
         self.progress: dict[bytes, SpanClose] = {}
         self.logged: dict[bytes, list[SpanOutput]] = {}
         for kind, ident, payload in told:
@@ -63,6 +64,7 @@ class _Story:
             self.logged.pop(record.span, None)
         else:
             self.closings.setdefault(record.span, []).append((ident, record))
+            self.ends[record.span] = ident
 
     def abandoned(self) -> list[bytes]:
         """The spans without a closing record, innermost first."""
@@ -81,16 +83,12 @@ def _settle(repository: Repository, told: Told) -> None:
     repository.catalog.catch_up(home)
     ended: list[tuple[bytes, ObjectId, str]] = []
     for span, closings in story.closings.items():
-        for ident, closing in closings:
-            if closing.intents:
-                ident = _finish(repository, story, ident, closing)
-            ended.append((span, ident, _label(story, span)))
+        for ident, closed in closings:
+            last = _finish(repository, story, ident, closed) if closed.intents else ident
+            ended.append((span, last, _label(story, span)))
     for span in story.abandoned():
-        closing = _abandon(repository, story, span)
-        story.closings[span] = [
-            (closing, SpanClose(SpanId(ObjectId(span)), "abandoned", 0, None, [], [], [], [], [], None))
-        ]
-        ended.append((span, closing, _label(story, span)))
+        story.ends[span] = _abandon(repository, story, span)
+        ended.append((span, story.ends[span], _label(story, span)))
     _enter(repository, story, ended)
 
 
@@ -102,7 +100,7 @@ def _label(story: _Story, span: bytes) -> str:
 def _finish(repository: Repository, story: _Story, ident: ObjectId, closing: SpanClose) -> ObjectId:
     """Publish what a closed span meant to publish and the log lacks: the same entries, or, where that has become
     impossible, a further closing record that says so."""
-    scopes: dict[tuple[str, str], list[Entry]] = {}
+    scopes: dict[tuple[str, str], list[VersionEntry]] = {}
     span = closing.span.hex()
     for intent in closing.intents:
         scopes.setdefault((intent.project, intent.domain), []).append(entry_of(intent, span))
@@ -121,12 +119,10 @@ def _finish(repository: Repository, story: _Story, ident: ObjectId, closing: Spa
 
 
 def _publish(
-    repository: Repository, scope: tuple[str, str], span: tuple[str, str, str], entries: Sequence[Entry]
+    repository: Repository, scope: tuple[str, str], span: tuple[str, str, str], entries: Sequence[VersionEntry]
 ) -> None:
     log = repository.log_of(*scope)
-    targets = [
-        Target(Name(*scope, entry.name), entry.partition, None) for entry in entries if hasattr(entry, "partition")
-    ]
+    targets = [Target(Name(*scope, entry.name), entry.partition, None) for entry in entries]
     new = publishing.check_names(repository.catalog, targets)
     _, _, stamp = repository.catalog.catch_up(log)
     declared = publishing.declarations(new, Stamps(after=stamp, now=repository.now()), WriteIds())
@@ -139,10 +135,7 @@ def _abandon(repository: Repository, story: _Story, span: bytes) -> ObjectId:
     so_far = story.progress.get(span)
     opened = story.opened[span]
     children = [
-        ident
-        for child, closings in story.closings.items()
-        if child in story.opened and story.opened[child].parent == span
-        for ident, _ in closings[-1:]
+        ident for child, ident in story.ends.items() if child in story.opened and story.opened[child].parent == span
     ]
     closing = SpanClose(
         SpanId(ObjectId(span)),

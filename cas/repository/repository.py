@@ -316,8 +316,8 @@ class Repository:
 
         return lineage.version_of(self, artifact, asked)
 
-    def fsck(self, progress: Callable[[int, int], None] | None = None) -> Report:
-        """Read and verify everything; damage is listed with the refs that need it. ``progress(done, total)`` in bytes."""
+    def fsck(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
+        """Read and verify everything; damage is listed with the refs that need it. ``progress(done, total)`` is in bytes."""
         from cas.repository import checking
 
         return checking.fsck(self, progress)

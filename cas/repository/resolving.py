@@ -40,8 +40,7 @@ def resolve_revision(repository: Repository, revision: Revision, text: str, *, s
     with repository.catalog.database.lock:
         repository.catalog.catch_up(log)
         if not revision.mods:
-            found = _select(repository, name, revision, text, strict=strict)
-            return found
+            return _select(repository, name, revision, text, strict=strict)
         return _walk(repository, name, revision, text, strict=strict)
 
 

@@ -174,11 +174,10 @@ class ActiveSpan:
 
     def pending_tip(self, target: Target) -> Wish | None:
         """The last version that this span or one around it holds back for an exact partition."""
-        for span in STACK.all():
-            if span._repository is self._repository:
-                for wish, _ in reversed(span._pending):
-                    if wish.target[:2] == target[:2]:
-                        return wish
+        for span in self._repository.spans_around():
+            for wish in reversed(span.pending()):
+                if wish.target[:2] == target[:2]:
+                    return wish
         return None
 
     def _check_open(self) -> None:
@@ -382,7 +381,7 @@ def _check_still_free(repository: Repository, log: RefLog, entries: Sequence[Ent
                 bytes.fromhex(entry.artifact),
                 None,
             )
-            publishing.check_version(repository.catalog, wish)
+            publishing.check_free(repository.catalog, wish)
 
 
 def _intent(scope: tuple[str, str], entry: VersionEntry) -> Intent:

@@ -52,7 +52,7 @@ def publish(
             writer.flush()
             return span.wish(wishes, literals)
         repository.make_durable()
-        return _append(repository, wishes, literals)
+        return _append(repository, wishes)
 
 
 def _encode(puts: Sequence[Put], writer: PackWriter, *, allow_pickle: bool) -> list[Literal]:
@@ -84,8 +84,8 @@ def _wishes(
     payloads: list[bytes] = []
     ids = [literal.id for literal in literals]
     for put, literal, literal_id in zip(puts, literals, ids, strict=True):
-        tip = span.pending_tip(put.target) if span is not None else None
-        tip = tip or tips.get(put.target)
+        held = span.pending_tip(put.target) if span is not None else None
+        tip = held or tips.get(put.target)
         cards = _cards(put.cards, writer)
         meta = dict(put.metadata) if put.metadata else {}
         if tip is not None and tip.literal == literal_id:
@@ -112,7 +112,7 @@ def _cards(cards: Mapping[str, Any] | None, writer: PackWriter) -> dict[str, lis
     return stored
 
 
-def _append(repository: Repository, wishes: Sequence[Wish], literals: Sequence[Literal]) -> list[ArtifactVersion]:
+def _append(repository: Repository, wishes: Sequence[Wish]) -> list[ArtifactVersion]:
     results: list[ArtifactVersion | None] = [None] * len(wishes)
     for log in _logs(repository, [wish.target for wish in wishes]):
         chosen = [
@@ -133,11 +133,11 @@ def _append(repository: Repository, wishes: Sequence[Wish], literals: Sequence[L
 
         publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
         for index, end in zip(chosen, ended, strict=True):
-            results[index] = version_of(repository, wishes[index], literals[index], end)
+            results[index] = version_of(repository, wishes[index], end)
     return [one for one in results if one is not None]
 
 
-def version_of(repository: Repository, wish: Wish, literal: Literal, end: VersionEntry | Row) -> ArtifactVersion:
+def version_of(repository: Repository, wish: Wish, end: VersionEntry | Row) -> ArtifactVersion:
     """What put returns for a wish that ended up at an entry."""
     name, partition, _ = wish.target
     place = Place(name.project, name.domain, name.name, partition, end.version, end.stamp)

@@ -287,4 +287,4 @@ def decode_record(payload: bytes) -> ArtifactRecord:
         raise TypeMismatch("malformed artifact record: span or label has the wrong type")
     if not isinstance(meta, dict) or not isinstance(cards, dict):
         raise TypeMismatch("malformed artifact record: meta or cards is no map")
-    return ArtifactRecord(Literal.from_array(form.get("literal")), span, label, meta, cards)
+    return ArtifactRecord(Literal.from_array(form.get("literal", ())), span, label, meta, cards)
