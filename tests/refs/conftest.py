@@ -32,6 +32,6 @@ def memory():
     return MemoryStore()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def memory_store():
     return MemoryStore
