@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cached_property
+from operator import eq
 
 from cas.errors import AliasConflict, VersionConflict
 from cas.refs.entries import AliasEntry, DeleteEntry, VersionEntry, order
@@ -27,7 +28,7 @@ class History:
     """The history of one ref. Build it from that ref's entries alone, in any order, repeated or not."""
 
     def __init__(self, entries: Iterable[RefEntry]) -> None:
-        self.entries: tuple[RefEntry, ...] = tuple(sorted(set(entries), key=_total_order))
+        self.entries: tuple[RefEntry, ...] = _in_total_order(set(entries))
 
     @cached_property
     def tip(self) -> VersionEntry | None:
@@ -209,9 +210,13 @@ def _unreplaced(moves: list[AliasEntry], cut: Place) -> tuple[AliasEntry, ...]:
     return tuple(reversed(heads))
 
 
-def _total_order(entry: RefEntry) -> tuple[int, str, str]:
-    # Only a forged log repeats a write id with other fields; even then every reader must see the same order.
-    return entry.stamp, entry.write, repr(entry)
+def _in_total_order(entries: set[RefEntry]) -> tuple[RefEntry, ...]:
+    kept = sorted(entries, key=order)
+    places = list(map(order, kept))
+    if any(map(eq, places, places[1:])):
+        # Only a forged log repeats a write id with other fields; even then every reader must see the same order.
+        kept.sort(key=lambda entry: (entry.stamp, entry.write, repr(entry)))
+    return tuple(kept)
 
 
 def _ref(entry: VersionEntry | AliasEntry) -> str:
