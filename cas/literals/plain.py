@@ -36,6 +36,8 @@ __all__ = [
 MAX_DEPTH = 100
 
 _FLAT = frozenset({type(None), bool, int, float, str, dict, list})
+_LOOK = frozenset({float, dict, list})
+_ATOMS = _FLAT - _LOOK
 _FAULTS = (ArithmeticError, DecimalException, LookupError, RecursionError, TypeError, ValueError, ZoneInfoNotFoundError)
 _NAN = float("nan")
 _NESTS = {tuple: Number.TUPLE, set: Number.SET, frozenset: Number.FROZENSET}
@@ -119,6 +121,10 @@ def all_flat(values: Iterable[object]) -> bool:
         kinds = set(map(type, level))
         if not kinds <= _FLAT:
             return False
+        if kinds <= _ATOMS:
+            return True
+        if len(kinds) > 1:
+            level = [v for v in level if type(v) in _LOOK]
         if float in kinds and any(map(isnan, [v for v in level if type(v) is float])):
             return False
         below: list[object] = []
@@ -128,7 +134,7 @@ def all_flat(values: Iterable[object]) -> bool:
                 return False
             below.extend(chain.from_iterable(map(dict.values, maps)))
         if list in kinds:
-            below.extend(chain.from_iterable(v for v in level if type(v) is list))
+            below.extend(chain.from_iterable([v for v in level if type(v) is list]))
         if not below:
             return True
         level = below
