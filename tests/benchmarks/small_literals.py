@@ -1,0 +1,105 @@
+"""100,000 JSON values of about 200 B under names, in one transaction; git fast-import takes the same content."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from measure import Figure, Settings, bytes_below, command, compare, fresh, in_turn, portion, timed
+
+import cas
+from cas.objects.store import ObjectStore
+
+
+def values(count: int) -> list[dict[str, object]]:
+    """Records as a pipeline makes them: a few fields that differ and a few that repeat."""
+    draw = random.Random(1)
+    return [
+        {
+            "id": index,
+            "run": f"{draw.getrandbits(64):016x}",
+            "score": draw.random(),
+            "loss": draw.gauss(0, 1),
+            "label": draw.choice(["cat", "dog", "bird", "fish"]),
+            "tags": ["train", f"fold-{draw.randrange(10)}"],
+            "note": f"{draw.getrandbits(256):064x}",
+        }
+        for index in range(count)
+    ]
+
+
+def run(settings: Settings) -> Iterator[Figure]:
+    items = values(settings.scaled(100_000, 5_000))
+    texts = [json.dumps(item, separators=(",", ":")).encode() for item in items]
+    stream = fast_import_stream(texts)
+    ours, theirs = settings.room / "cas", settings.room / "git"
+    for what, ref in (("names", "item-{:06d}"), ("partitions of one name", "item@n={:06d}")):
+        pairs = in_turn(
+            lambda: import_into_git(theirs, stream),
+            lambda ref=ref: put_into_cas(ours, [(item, ref.format(index)) for index, item in enumerate(items)]),
+            settings.rounds,
+        )
+        yield compare(f"{len(items):,} literals, {what}, one batch", "git fast-import", pairs, 1 / 3)
+        payload = sum(map(len, texts))
+        yield portion(f"objects/ of these ({what})", bytes_below(ours / ".cas/objects"), payload, 2, "payload")
+    yield from read_back(settings, ours, theirs, len(items))
+
+
+def put_into_cas(path: Path, items: list[tuple[object, str]]) -> float:
+    repo = cas.init(fresh(path))
+    taken = timed(lambda: repo.put_many(items))
+    repo.close()
+    return taken
+
+
+def import_into_git(path: Path, stream: bytes) -> float:
+    subprocess.run(["git", "init", "-q", "--bare", fresh(path)], check=True)
+    return command("git", "fast-import", "--quiet", cwd=path, stdin=stream)
+
+
+def fast_import_stream(texts: list[bytes]) -> bytes:
+    """One commit on ``main`` that holds every text as a file, 50 to a folder: git looks names up one by one."""
+    blobs = [b"blob\nmark :%d\ndata %d\n%s\n" % (mark, len(text), text) for mark, text in enumerate(texts, 1)]
+    head = b"commit refs/heads/main\ncommitter B <b@example.org> 0 +0000\ndata 1\nm\n"
+    files = [
+        b"M 100644 :%d %02d/%02d/%06d\n" % (index + 1, index // 2500, index // 50 % 50, index)
+        for index in range(len(texts))
+    ]
+    return b"".join([*blobs, head, *files, b"\n"])
+
+
+def read_back(settings: Settings, ours: Path, theirs: Path, count: int) -> Iterator[Figure]:
+    """Random reads: by object id on both sides, then by ref (a whole ``get``) on ours."""
+    chosen = random.Random(2).sample(range(count), settings.scaled(20_000, 1_000))
+    listing = subprocess.run(["git", "ls-tree", "-r", "main"], cwd=theirs, capture_output=True, check=True)
+    git_ids = {int(line[-6:]): line.split()[2] for line in listing.stdout.splitlines()}
+    request = b"\n".join(git_ids[index] for index in chosen) + b"\n"
+    refs = [f"item@n={index:06d}" for index in chosen]
+
+    def from_git() -> float:
+        return command("git", "cat-file", "--batch", cwd=theirs, stdin=request)
+
+    with cas.open(ours) as repo:
+        ids = [bytes.fromhex(repo.resolve(ref).content_id) for ref in refs]
+        yield compare(
+            f"{len(chosen):,} random reads by object id",
+            "git cat-file --batch",
+            in_turn(from_git, lambda: timed(lambda: read_objects(ours, ids)), settings.rounds),
+            1 / 10,
+        )
+        yield compare(
+            f"{len(chosen):,} random reads by ref, decoded",
+            "git cat-file --batch",
+            in_turn(from_git, lambda: timed(lambda: [repo.get(ref) for ref in refs]), settings.rounds),
+            None,
+        )
+
+
+def read_objects(path: Path, ids: list[bytes]) -> None:
+    """Open the packs and read the objects, each verified: what `git cat-file` does by object id."""
+    store = ObjectStore(path / ".cas/objects")
+    assert len(store.read_many(ids)) == len(ids)
+    store.close()
