@@ -1,0 +1,102 @@
+"""The arguments of a call: queries give way to what they find, and every argument becomes an input of the span."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from cas.errors import CasError, NoRepository, StorageFull
+from cas.flows import reading
+from cas.flows.facts import Facts
+from cas.flows.interface import Interface, as_query
+from cas.flows.query import ArtifactQuery, Reference, settle
+from cas.flows.run import Setting
+from cas.literals import registry
+from cas.literals.literal import Literal
+from cas.repository import ArtifactVersion
+
+__all__ = ["resolve_without_repository", "take_arguments"]
+
+
+def take_arguments(interface: Interface, arguments: MutableMapping[str, Any], setting: Setting) -> None:
+    """Put values where queries stand, and record all. Raises RefNotFound where a query finds nothing."""
+    repo = setting.repo
+    pinned = {name: value for name, value in arguments.items() if isinstance(value, ArtifactVersion)}
+    queries = _queries(interface, arguments)
+    plain = {name: value for name, value in arguments.items() if name not in queries and name not in pinned}
+    found = _record_values(plain, interface, setting)
+    for name, given in pinned.items():
+        arguments[name] = _taken(name, given, given.ref, setting)
+    references = _references(interface, found | pinned)
+    for name, query in queries.items():
+        wanted = settle(query, arguments, references)
+        version = reading.latest(repo, wanted)
+        if version is None:
+            if name not in interface.optional:
+                raise reading.nothing(repo, wanted, f"{interface.name}({name}=…): ")
+            arguments[name] = None
+            continue
+        references[query.facts] = Reference(version.partitions, version.time)
+        arguments[name] = _taken(name, version, reading.asked(repo, wanted, version), setting)
+
+
+def resolve_without_repository(interface: Interface, arguments: MutableMapping[str, Any]) -> None:
+    """Where there is no repository a query finds nothing: None where that is allowed, else NoRepository."""
+    for name, query in _queries(interface, arguments).items():
+        if name not in interface.optional:
+            raise NoRepository(
+                f"{interface.name}(): {name} = {query!r} needs a repository", hint="cas init, or give the value"
+            )
+        arguments[name] = None
+
+
+def _queries(interface: Interface, arguments: Mapping[str, Any]) -> dict[str, ArtifactQuery]:
+    """The arguments that are queries, in the order in which they can be resolved."""
+    given = {name: query for name, value in arguments.items() if (query := as_query(value)) is not None}
+    if given.keys() == interface.queries.keys() and all(given[name] == interface.queries[name] for name in given):
+        return interface.queries
+    return interface.ordered(given)
+
+
+def _record_values(values: Mapping[str, Any], interface: Interface, setting: Setting) -> dict[str, ArtifactVersion]:
+    """Record plain arguments as literals, or as the version that this run has made or resolved with that value."""
+    found: dict[str, ArtifactVersion] = {}
+    repo, span, run = setting
+    with repo.lock:
+        writer = repo.writer()
+        for name, value in values.items():
+            literal = _stored(value, writer, name)
+            if literal is None:
+                continue
+            version = run.find(value, literal.id, interface.artifacts.get(name))
+            if version is None:
+                span.read_literal(literal, name)
+            else:
+                span.read(version, name=name)
+                found[name] = version
+    return found
+
+
+def _stored(value: object, writer: Any, name: str) -> Literal | None:
+    """The literal of an argument; None for what cannot be stored (a connection, a path that is not there yet)."""
+    try:
+        return registry.encode(value, writer, name=name)
+    except StorageFull:
+        raise
+    except CasError:
+        return None
+
+
+def _references(interface: Interface, versions: Mapping[str, ArtifactVersion]) -> dict[Facts, Reference]:
+    """The partitions of the artifacts that parameters are annotated with, where their values are known versions."""
+    return {
+        facts: Reference(versions[name].partitions, versions[name].time)
+        for name, facts in interface.artifacts.items()
+        if name in versions and versions[name].name == facts.name
+    }
+
+
+def _taken(name: str, version: ArtifactVersion, asked: str, setting: Setting) -> Any:
+    setting.span.read(version, asked, name)
+    setting.run.add(version)
+    return reading.value_of(setting.repo, version)

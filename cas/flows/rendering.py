@@ -1,0 +1,92 @@
+"""Python values as partition strings: the one place that says how.
+
+str "EWR" → EWR    int 7 → 7    float 0.5 → 0.5    bool True → true
+datetime at midnight → 2024-05-01    any other → 2024-05-01T10:30:00Z (UTC; a naive one is UTC)
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+
+from cas.errors import PartitionError
+from cas.refs.partitions import Granularity
+
+__all__ = ["moved_time", "parse_time", "render", "render_time"]
+
+_FORMS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d", 13: "%Y-%m-%dT%H", 16: "%Y-%m-%dT%H:%M", 19: "%Y-%m-%dT%H:%M:%S"}
+
+
+def render(value: object, what: str) -> str:
+    """The partition string of a value; ``what`` names it in the PartitionError for a type that has none."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return f"{int(value):d}"
+    if isinstance(value, float):
+        return float.__repr__(value)
+    if isinstance(value, datetime):
+        return _datetime_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    plain = _plain(value)
+    if plain is not value:
+        return render(plain, what)
+    raise PartitionError(
+        f"{what} is a {type(value).__name__}, which has no partition string",
+        hint="give a str, int, float, bool, date or datetime",
+    )
+
+
+def render_time(value: object, granularity: Granularity, what: str) -> str:
+    """The time partition of a datetime, a date or ISO text, truncated. Raises PartitionError."""
+    value = _plain(value)
+    if not isinstance(value, (datetime, date, str)):
+        raise PartitionError(
+            f"{what} is a {type(value).__name__}; a time partition is a datetime or a date", hint="pass a datetime"
+        )
+    return granularity.truncate(value)
+
+
+def moved_time(value: object, offset: timedelta, what: str) -> object:
+    """A time moved by an offset; a value that is no time, and has no offset to take, is given back as it is."""
+    if not offset:
+        return value
+    value = _plain(value)
+    if isinstance(value, str):
+        value = parse_time(value, what)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
+    if not isinstance(value, datetime):
+        raise PartitionError(f"{what} is a {type(value).__name__}, so no time can be added to it")
+    return value + offset
+
+
+def parse_time(text: str, what: str) -> datetime:
+    """The datetime (UTC) at the beginning of an ISO time or a prefix of one, such as ``2024-05``."""
+    try:
+        form = _FORMS.get(len(text))
+        if form is not None:
+            return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise PartitionError(f"{what} is {text!r}, which is not a time", hint="write it as 2024-05-01") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _datetime_text(value: datetime) -> str:
+    if value.tzinfo is not None:
+        value = value.astimezone(timezone.utc)
+    value = value.replace(tzinfo=None)
+    if value == datetime(value.year, value.month, value.day):
+        return value.date().isoformat()
+    return value.isoformat() + "Z"
+
+
+def _plain(value: object) -> object:
+    """A numpy scalar as the Python value it stands for, without importing numpy."""
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
+        plain: object = value.item()
+        return plain
+    return value

@@ -1,0 +1,152 @@
+"""What decorating a function finds out, and refuses."""
+
+import typing
+from datetime import datetime, timedelta
+from typing import Annotated, NamedTuple, Optional
+
+import pytest
+
+from cas.errors import DeclarationError
+from cas.flows import Artifact, Inputs, task, workflow
+from cas.flows.interface import Interface
+
+A = Artifact(name="a", partition_keys=["k"], time_partitioned=True)
+B = Artifact(name="b", partition_keys=["k"])
+
+
+class Mine(Artifact[int]):
+    partitions = ["k"]
+
+
+class Pair(NamedTuple):
+    first: Annotated[int, B(k="x")]
+    second: str
+
+
+def outputs(function):
+    return [(one.index, one.binding.facts.name) for one in Interface.of(function).outputs]
+
+
+def test_outputs_are_found():
+    def single() -> Annotated[int, A]: ...
+    def declared() -> Mine: ...
+    def both() -> tuple[int, Mine, Annotated[str, B(k=Inputs.x)], int]: ...
+    def old_style() -> typing.Tuple[int, Mine]: ...  # noqa: UP006 - both spellings work
+    def named() -> Pair: ...
+    def optional() -> Optional[Annotated[int, B]]: ...  # noqa: UP045 - both spellings work
+    def plain() -> int: ...
+    def many() -> tuple[int, ...]: ...
+    def class_in_annotated() -> Annotated[int, Mine]: ...
+
+    both.__signature__ = None
+    del both.__signature__
+
+    def both_with_input(x: str) -> tuple[int, Mine, Annotated[str, B(k=Inputs.x)], int]: ...
+
+    assert outputs(single) == [(None, "a")]
+    assert outputs(declared) == [(None, "Mine")]
+    assert outputs(both_with_input) == [(1, "Mine"), (2, "b")]
+    assert outputs(old_style) == [(1, "Mine")]
+    assert outputs(named) == [(0, "b")]
+    assert outputs(optional) == [(None, "b")]
+    assert outputs(plain) == outputs(many) == []
+    assert outputs(class_in_annotated) == [(None, "Mine")]
+    with pytest.raises(DeclarationError, match=r"binds 'b' to Inputs\.x, and the function has no such input"):
+        Interface.of(both)
+
+
+def test_annotations_as_text_see_local_names():
+    local = Artifact(name="local")
+
+    @task
+    def made() -> "Annotated[int, local]": ...
+
+    assert [one.binding.facts.name for one in made.interface.outputs] == ["local"]
+
+
+def test_a_return_annotation_that_cannot_be_read_is_refused():
+    with pytest.raises(DeclarationError, match="cannot be evaluated"):
+
+        @task
+        def made() -> "Annotated[int, nowhere]": ...  # noqa: F821 - it is not there
+
+
+def test_an_input_annotation_that_cannot_be_read_is_let_be():
+    @task
+    def made(x: "Nowhere") -> "Annotated[int, B]": ...  # noqa: F821
+
+    assert made.interface.optional == frozenset()
+    assert len(made.interface.outputs) == 1
+
+
+@pytest.mark.parametrize("decorate", [task, workflow])
+def test_mistakes_are_found_when_decorated(decorate):
+    with pytest.raises(DeclarationError, match="the function has no such input"):
+
+        @decorate
+        def unknown(x: str) -> Annotated[int, B(k=Inputs.y)]: ...
+
+    with pytest.raises(DeclarationError, match=r"the query of 'q' needs Inputs\.y"):
+
+        @decorate
+        def missing(x: str, q: int = B.query(k=Inputs.y)): ...
+
+    with pytest.raises(DeclarationError, match=r"the query of 'q' needs Inputs\.q"):
+
+        @decorate
+        def itself(q: int = B.query(k=Inputs.q)): ...
+
+    with pytest.raises(DeclarationError, match="refers to 'a', which no other parameter holds"):
+
+        @decorate
+        def foreign(q: int = B.query(k=A.partitions.k)): ...
+
+    with pytest.raises(DeclarationError, match="need one another"):
+
+        @decorate
+        def circle(p: int = A.query(k=Inputs.q), q: int = B.query(k=Inputs.p)): ...
+
+    with pytest.raises(DeclarationError, match="several artifacts"):
+
+        @decorate
+        def two() -> Annotated[int, A, B]: ...
+
+    with pytest.raises(DeclarationError, match="is a query"):
+
+        @decorate
+        def query() -> Annotated[int, B.query(k="x")]: ...
+
+    with pytest.raises(DeclarationError, match="yields"):
+
+        @decorate
+        def generator() -> Annotated[int, B]:
+            yield 1
+
+
+def test_queries_are_ordered_by_what_they_need():
+    @task
+    def ordered(
+        t: datetime,
+        last: int = B.query(k=A.partitions.k),
+        first: int = A.query(time_partition=Inputs.t - timedelta(days=1)),
+    ): ...
+
+    assert list(ordered.interface.queries) == ["first", "last"]
+
+
+def test_parameters_that_take_none():
+    @task
+    def optional(a: typing.Union[int, None], b: int | None, c: int, d: "Annotated[int | None, 'x']", e=None): ...  # noqa: UP007 - both spellings work
+
+    assert optional.interface.optional == {"a", "b", "d"}
+
+
+def test_a_task_looks_like_its_function():
+    @task
+    def documented(x: int) -> int:
+        """Says what."""
+        return x
+
+    assert documented.__doc__ == "Says what."
+    assert documented.__name__ == "documented"
+    assert repr(documented).startswith("<task ")
