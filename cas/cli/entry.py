@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import click
 
-from cas.cli.render.problems import Problem, problem_of, render_json, render_text
 from cas.cli.table import root
 from cas.cli.terminal import colour_wanted
 
@@ -24,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # other people's deprecations are not the user's business
     try:
-        code = root.main(args=list(arguments), prog_name="cas", standalone_mode=False)
+        code = _invoke(list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()
@@ -35,11 +34,25 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # the last place that can turn it into one line
         if os.environ.get("CAS_TRACEBACK") == "1":
             raise
-        return _report(problem_of(error), arguments)
+        return _report(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _report(problem: Problem, arguments: Sequence[str]) -> int:
+def _invoke(arguments: list[str]) -> object:
+    """As ``root.main`` does, which would answer broken pipes and interrupts in its own way."""
+    if "_CAS_COMPLETE" in os.environ:  # the shell asks for completions
+        root.main(args=arguments, prog_name="cas")
+    try:
+        with root.make_context("cas", arguments) as context:
+            return root.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+
+
+def _report(error: Exception, arguments: Sequence[str]) -> int:
+    from cas.cli.render.problems import problem_of, render_json, render_text  # plumbing that works starts without it
+
+    problem = problem_of(error)
     if _wants_json(arguments):
         text = render_json(problem)
     else:

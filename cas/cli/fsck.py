@@ -6,7 +6,7 @@ import click
 
 from cas.cli.command import Command, json_option, pass_terminal
 from cas.cli.progress import Progress
-from cas.cli.render.report import report_dict, report_lines
+from cas.cli.render.report import report_lines
 from cas.cli.terminal import Terminal
 from cas.errors import CorruptObject
 
@@ -33,7 +33,7 @@ def command(terminal: Terminal, as_json: bool) -> int:
     with Progress("verifying") as progress:
         report = repository.fsck(progress.show)
     if as_json:
-        terminal.print_json(report_dict(report))
+        terminal.print_json(report.to_dict())
     else:
         for line in report_lines(report, terminal.style):
             terminal.print(line)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from cas import clock
-from cas.cli.render import text
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
@@ -20,23 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["Terminal", "colour_wanted"]
 
 
-@dataclass
 class Terminal:
     """One invocation's surroundings, handed to every command. Closes what it opened."""
 
-    colour: bool = False
-    pager: bool = False
-    trust: bool = False
-    now: datetime = field(default_factory=lambda: clock.to_datetime(clock.now()))
-
-    opened: list[Repository] = field(default_factory=list)
+    def __init__(self, *, colour: bool = False, pager: bool = False, trust: bool = False) -> None:
+        self.colour = colour
+        self.pager = pager
+        self.trust = trust
+        self._opened: list[Repository] = []
 
     def repository(self, *, writing: bool = False) -> Repository:
         """The repository at or above the working directory; one that will write also knows its author."""
         from cas.repository.opening import open_repository
 
         repository = open_repository(trust=self.trust)
-        self.opened.append(repository)
+        self._opened.append(repository)
         if writing:
             from cas.cli.author import find_author
 
@@ -45,8 +42,12 @@ class Terminal:
 
     def close(self) -> None:
         """Seal and let go of what was opened."""
-        while self.opened:
-            self.opened.pop().close()
+        while self._opened:
+            self._opened.pop().close()
+
+    def now(self) -> datetime:
+        """The time, for relative ones."""
+        return clock.to_datetime(clock.now())
 
     @property
     def interactive(self) -> bool:
@@ -96,16 +97,21 @@ class Terminal:
 
     def when(self, moment: datetime | None) -> str:
         """A time as people read it on a terminal (``3 hours ago``), and as programs do elsewhere (ISO 8601, UTC)."""
-        return text.ago(moment, self.now) if self.interactive else text.iso(moment)
+        from cas.cli.render import text
+
+        return text.ago(moment, self.now()) if self.interactive else text.iso(moment)
 
     def note(self, line: str) -> None:
         """One line to stderr: for people only."""
         print(line, file=sys.stderr)
 
     def binary(self) -> IO[bytes]:
-        """stdout for bytes, in order with what was printed."""
+        """stdout for bytes, in order with what was printed; to be flushed."""
         sys.stdout.flush()
-        return sys.stdout.buffer
+        stream = sys.stdout.buffer
+        if isinstance(stream, io.RawIOBase):  # PYTHONUNBUFFERED: its write may take a part only, and not say so
+            return open(stream.fileno(), "wb", closefd=False)
+        return stream
 
 
 def colour_wanted(stream: IO[str], arguments: Sequence[str] = ()) -> bool:

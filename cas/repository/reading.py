@@ -69,14 +69,19 @@ def _member(found: Any, path: str, ref: str) -> Any:
     """The member of a directory or composite value at ``a/b``."""
     if hasattr(found, "member"):
         return found.member(path)
-    for step in path.split("/"):
+    from cas.literals.files import Tree
+
+    steps = path.split("/")
+    for place, step in enumerate(steps):
+        if isinstance(found, Tree):
+            return found["/".join(steps[place:])]
         try:
             if isinstance(found, list | tuple):
                 found = found[int(step)]
             elif hasattr(found, "columns") or isinstance(found, dict):
                 found = found[step]
             else:
-                found = found[path] if hasattr(found, "__getitem__") else getattr(found, step)
+                found = found[step] if hasattr(found, "__getitem__") else getattr(found, step)
         except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
             raise RefNotFound(
                 f"{ref!r}: no member {step!r}", hint=f"see what is there: cas cat {ref.partition('//')[0]}"

@@ -50,7 +50,8 @@ def test_stdin_and_stdout_are_for_bytes(stocked: Path, shell: Shell) -> None:
     assert shell("cat", "table").stdout == b"a\n1\n"
 
 
-def test_resolve_waits_for_nothing_heavy(stocked: Path) -> None:
+def test_resolve_waits_for_nothing_heavy(stocked: Path, shell: Shell) -> None:
+    shell("resolve", "model")  # reads what is new in the log; then nothing is
     code = (
         "import sys\n"
         "from cas.cli.entry import run\n"
@@ -65,11 +66,16 @@ def test_resolve_waits_for_nothing_heavy(stocked: Path) -> None:
     assert commands.isdisjoint({"cas.cli.put", "cas.cli.ls", "cas.cli.help", "cas.cli.author"})
 
 
-def test_reader_that_goes_away_is_no_error(stocked: Path, shell: Shell) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_reader_that_goes_away_is_no_error(stocked: Path, shell: Shell, unbuffered: str) -> None:
     big = b"x" * 3_000_000
     assert shell("put", "-", "big", stdin=big).returncode == 0
     process = subprocess.Popen(
-        [sys.executable, "-m", "cas.cli", "cat", "big"], cwd=stocked, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "cas.cli", "cat", "big"],
+        cwd=stocked,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     )
     assert process.stdout is not None
     assert process.stderr is not None

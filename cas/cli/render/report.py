@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cas.cli.render.text import Style, clean, count
+from cas.cli.render.text import Style, clean, count, size
 
 if TYPE_CHECKING:
     from cas.repository.checking import Problem, Report
 
-__all__ = ["report_dict", "report_lines"]
+__all__ = ["report_lines"]
 
 NEEDERS = 10
 
@@ -19,32 +19,16 @@ def report_lines(report: Report, style: Style) -> list[str]:
     lines = []
     for problem in report.problems:
         lines += _problem_lines(problem, style)
-    checked = f"{count(report.objects, 'object')} and {count(report.segments, 'ref log segment')} checked"
+    objects, segments = count(report.objects, "object"), count(report.segments, "ref log segment")
+    checked = f"{objects} ({size(report.bytes)}) and {segments} checked"
     verdict = style("ok", fg="green") if report.ok else style(count(len(report.problems), "problem"), fg="red")
     return [*lines, f"{checked}: {verdict}"]
 
 
-def report_dict(report: Report) -> dict[str, Any]:
-    """The same for programs."""
-    return {
-        "ok": report.ok,
-        "objects": report.objects,
-        "segments": report.segments,
-        "problems": [
-            {
-                "kind": problem.kind,
-                "what": problem.what,
-                "where": problem.where,
-                "needed_by": list(problem.needed_by),
-            }
-            for problem in report.problems
-        ],
-    }
-
-
 def _problem_lines(problem: Problem, style: Style) -> list[str]:
-    where = f"  in {clean(str(problem.where))}" if problem.where else ""
-    lines = [f"{style(problem.kind, fg='red')}  {clean(str(problem.what))}{where}"]
+    lines = [f"{style(problem.kind, fg='red')}  {clean(problem.what)}"]
+    if problem.where or problem.reason:
+        lines.append(f"    in {clean(problem.where)}: {clean(problem.reason)}")
     needers = list(problem.needed_by)
     lines += [f"    needed by {clean(ref)}" for ref in needers[:NEEDERS]]
     if len(needers) > NEEDERS:
