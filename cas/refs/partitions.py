@@ -58,6 +58,11 @@ class Granularity(str, Enum):
         """The granularity of a time partition's text. Raises RefSyntax."""
         return _BY_LENGTH[len(check_time(text))]
 
+    @staticmethod
+    def of_length(length: int) -> Granularity:
+        """The granularity of a checked time partition that has so many characters."""
+        return _BY_LENGTH[length]
+
 
 _LENGTHS = {"minute": 16, "hour": 13, "day": 10, "month": 7}
 _EXAMPLES = {"minute": "2024-05-01T13:45", "hour": "2024-05-01T13", "day": "2024-05-01", "month": "2024-05"}
