@@ -1,15 +1,15 @@
-"""Fixtures of the literals room."""
-
-import importlib.util
-from pathlib import Path
+"""Fixtures of the literals room: a real store."""
 
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location("cas_tests_literals_memory", Path(__file__).with_name("memory.py"))
-_MODULE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_MODULE)
+from cas.objects.store import ObjectStore
 
 
 @pytest.fixture
-def memory():
-    return _MODULE.Memory()
+def writer(tmp_path):
+    """A writer of a new store; ``writer.store`` reads what it put."""
+    store = ObjectStore(tmp_path / "objects")
+    writer = store.writer()
+    yield writer
+    writer.abort()
+    store.close()

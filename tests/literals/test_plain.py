@@ -67,37 +67,37 @@ VALUES = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
-def test_comes_back_equal_and_of_the_same_type(memory, value):
-    literal = encode(value, memory)
-    found = decode(literal, memory)
+def test_comes_back_equal_and_of_the_same_type(writer, value):
+    literal = encode(value, writer)
+    found = decode(literal, writer.store)
     assert found == value
     assert same_types(found, value)
-    assert encode(found, memory) == literal
-    assert literal.size == memory.size(literal.content)
+    assert encode(found, writer) == literal
+    assert literal.size == writer.store.size(literal.content)
 
 
-def test_what_equality_does_not_tell_comes_back_too(memory):
+def test_what_equality_does_not_tell_comes_back_too(writer):
     for value in (datetime(2020, 10, 25, 2, 30, fold=1), time(1, fold=1)):
-        assert decode(encode(value, memory), memory).fold == 1
+        assert decode(encode(value, writer), writer.store).fold == 1
     zone = timezone(timedelta(hours=1), "CET")
-    assert decode(encode(datetime(2020, 1, 1, tzinfo=zone), memory), memory).tzname() == "CET"
-    found = decode(encode(datetime(2020, 1, 1, tzinfo=ZoneInfo("UTC")), memory), memory)
+    assert decode(encode(datetime(2020, 1, 1, tzinfo=zone), writer), writer.store).tzname() == "CET"
+    found = decode(encode(datetime(2020, 1, 1, tzinfo=ZoneInfo("UTC")), writer), writer.store)
     assert found.tzinfo == ZoneInfo("UTC")
-    assert str(decode(encode(Decimal("1.00"), memory), memory)) == "1.00"
-    assert str(decode(encode(Decimal("-sNaN12"), memory), memory)) == "-sNaN12"
-    assert math.copysign(1, decode(encode(-0.0, memory), memory)) == -1
-    assert math.isnan(decode(encode([float("nan")], memory), memory)[0])
+    assert str(decode(encode(Decimal("1.00"), writer), writer.store)) == "1.00"
+    assert str(decode(encode(Decimal("-sNaN12"), writer), writer.store)) == "-sNaN12"
+    assert math.copysign(1, decode(encode(-0.0, writer), writer.store)) == -1
+    assert math.isnan(decode(encode([float("nan")], writer), writer.store)[0])
 
 
-def test_42_is_one_byte_and_not_the_file_that_holds_it(memory, tmp_path):
-    literal = encode(42, memory)
-    assert memory.read(literal.content) == b"*"
+def test_42_is_one_byte_and_not_the_file_that_holds_it(writer, tmp_path):
+    literal = encode(42, writer)
+    assert writer.store.read(literal.content) == b"*"
     path = tmp_path / "star"
     path.write_bytes(b"*")
-    file = encode(path, memory)
+    file = encode(path, writer)
     assert file.content == literal.content
     assert file.id != literal.id
-    assert encode("*", memory).id not in {literal.id, file.id, encode(b"*", memory).id}
+    assert encode("*", writer).id not in {literal.id, file.id, encode(b"*", writer).id}
 
 
 def test_dict_and_set_order_do_not_matter():
@@ -132,13 +132,13 @@ def test_errors_name_the_part():
         encode_plain((deep,))
 
 
-def test_subclasses_are_unknown(memory):
+def test_subclasses_are_unknown(writer):
     class Text(str):
         pass
 
     for value in (Text("x"), [Text("x")], {"a": Text()}, {Text("a"): 1}):
         with pytest.raises(UnknownType, match=r"Text, and no codec") as raised:
-            encode(value, memory, name="label")
+            encode(value, writer, name="label")
         assert "cas.register" in raised.value.hint
         assert "label" in str(raised.value)
 
@@ -215,10 +215,10 @@ def test_bytes_that_no_value_encodes_to_are_refused(content):
         decode_plain(content)
 
 
-def test_many_values_give_the_literals_of_each(memory):
+def test_many_values_give_the_literals_of_each(writer):
     batches = [VALUES, [{"a": n, "b": [1.5, None]} for n in range(20)], ["a", "b"], [2**80, 1], [float("nan")], []]
     for values in batches:
-        assert encode_many(values, memory) == [encode(value, memory) for value in values]
+        assert encode_many(values, writer) == [encode(value, writer) for value in values]
 
 
 def same_types(found, value):
