@@ -258,6 +258,15 @@ class RefQueries:
         )
         return Declared(row[0], None if row[1] is None else tuple(json.loads(row[1])), *row[2:]) if row else None
 
+    def every_declared(self, project: str, domain: str) -> list[Declared]:
+        """What the log says of every name of a project and domain."""
+        rows = self._connect().execute(
+            "SELECT name.name, keys, granularity, type, description FROM name JOIN log ON log.id = name.log"
+            " WHERE project = ? AND domain = ?",
+            (project, domain),
+        )
+        return [Declared(row[0], None if row[1] is None else tuple(json.loads(row[1])), *row[2:]) for row in rows]
+
     def twin(self, name: Name) -> str | None:
         """Another name that differs from this one only by case or Unicode normalisation."""
         row = (

@@ -9,23 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cas.errors import PartitionError, RefNameCollision, RefSyntax, VersionConflict
+from cas.errors import RefSyntax, VersionConflict
 from cas.refs import grammar
 from cas.refs.entries import DeclareEntry, Entry, VersionEntry
 from cas.refs.history import DEFAULT_VERSION_DIGITS
 from cas.refs.names import Name, check_version
-from cas.refs.partitions import Granularity, Partition
+from cas.refs.partitions import Partition
 from cas.refs.stamps import Stamps, WriteIds
 
 if TYPE_CHECKING:
     from cas.catalog.catalog import Catalog
     from cas.catalog.refs import Row
     from cas.refs.log import RefLog
+    from cas.repository.known import Known, New
 
-__all__ = ["Target", "Wish", "append", "check_free", "check_names", "declarations", "target", "version_entries"]
-
-# From this many puts to one name on, its tips are fetched whole rather than one by one.
-_WHOLE = 50
+__all__ = ["Target", "Wish", "append", "check_free", "declarations", "target", "version_entries"]
 
 
 class Target(NamedTuple):
@@ -70,102 +68,13 @@ def default_version(literal: bytes) -> str:
     return literal.hex()[:DEFAULT_VERSION_DIGITS]
 
 
-class Tips:
-    """The tips that a batch of targets needs, fetched in as few questions as possible."""
-
-    def __init__(self, catalog: Catalog, targets: Sequence[Target]) -> None:
-        self._catalog = catalog
-        counts: dict[Name, int] = {}
-        for one in targets:
-            counts[one.name] = counts.get(one.name, 0) + 1
-        known = set(catalog.refs.names()) if len(counts) >= _WHOLE else None
-        self._none = set() if known is None else {name for name in counts if name not in known}
-        self._whole = {
-            name: catalog.refs.tips_of_name(name)
-            for name, count in counts.items()
-            if count >= _WHOLE and name not in self._none
-        }
-
-    def get(self, one: Target) -> Row | None:
-        """The version that the target's exact partition is at."""
-        if one.name in self._none:
-            return None
-        whole = self._whole.get(one.name)
-        return self._catalog.refs.tip(one.name, one.partition) if whole is None else whole.get(one.partition.text)
-
-    def is_new(self, one: Target) -> bool:
-        """Whether the name is surely new, so that no version of it needs checking."""
-        return one.name in self._none
-
-
-def check_names(catalog: Catalog, targets: Sequence[Target]) -> list[tuple[Name, tuple[str, ...], Granularity | None]]:
-    """Check the partitions of targets against what their names declare; the declarations that new names need.
-
-    Raises PartitionError on a key or time that the declaration lacks, RefNameCollision on a twin of another name.
-    """
-    wanted: dict[Name, tuple[dict[str, None], set[Granularity]]] = {}
-    shapes: dict[Name, set[tuple[tuple[str, ...], int]]] = {}
-    for name, partition, _ in targets:
-        shape = (tuple(key for key, _ in partition.keys), len(partition.time or ""))
-        seen = shapes.setdefault(name, set())
-        if shape not in seen:
-            seen.add(shape)
-            keys, grains = wanted.setdefault(name, ({}, set()))
-            keys.update(dict.fromkeys(shape[0]))
-            if partition.time is not None:
-                grains.add(Granularity.of(partition.time))
-    new = []
-    for name, (keys, grains) in wanted.items():
-        if len(grains) > 1:
-            raise PartitionError(
-                f"{name.name}: times of several granularities in one transaction: {', '.join(sorted(grain.value for grain in grains))}",
-                hint="give every time of a name the same length",
-            )
-        grain = next(iter(grains), None)
-        declared = catalog.refs.declared(name)
-        if declared is None:
-            twin = catalog.refs.twin(name)
-            if twin is not None:
-                raise RefNameCollision(
-                    f"{name.name!r} differs from the existing name {twin!r} only by case or Unicode form",
-                    candidates=(twin,),
-                    hint=f"use {twin!r}, or a name that no file system confuses with it",
-                )
-        if declared is None or declared.keys is None:
-            new.append((name, tuple(sorted(keys)), grain))
-        else:
-            _check_declared(name, declared.keys, declared.granularity, tuple(keys), grain)
-    return new
-
-
-def _check_declared(
-    name: Name, keys: tuple[str, ...], granularity: str | None, asked: tuple[str, ...], grain: Granularity | None
-) -> None:
-    unknown = [key for key in asked if key not in keys]
-    if unknown:
-        raise PartitionError(
-            f"{name.name} has the partition keys {list(keys)}, not {unknown}; asked for {sorted(asked)}",
-            hint=f"extend it: cas declare {name.name} --add-key {unknown[0]}",
-        )
-    if grain is not None and granularity is None:
-        raise PartitionError(
-            f"{name.name} is not partitioned by time", hint=f"extend it: cas declare {name.name} --time {grain.value}"
-        )
-    if grain is not None and grain.value != granularity:
-        raise PartitionError(
-            f"{name.name} is partitioned by {granularity}, not by {grain.value}",
-            hint=f"give the time of a {granularity}",
-        )
-
-
 def version_entries(
-    catalog: Catalog, wishes: Sequence[Wish], stamps: Stamps, writes: WriteIds
+    catalog: Catalog, known: Known, wishes: Sequence[Wish], stamps: Stamps, writes: WriteIds
 ) -> tuple[list[VersionEntry], list[VersionEntry | Row]]:
     """(entries to publish, what each wish ends up at: its new entry, or the tip that holds it already).
 
     Raises VersionConflict where a version name already means another literal.
     """
-    tips = Tips(catalog, [wish.target for wish in wishes])
     here: dict[tuple[Name, Partition], VersionEntry] = {}
     entries: list[VersionEntry] = []
     results: list[VersionEntry | Row] = []
@@ -173,14 +82,14 @@ def version_entries(
         name, partition, named = wish.target
         literal, artifact = wish.literal.hex(), wish.artifact.hex()
         earlier = here.get((name, partition))
-        tip = None if earlier is not None else tips.get(wish.target)
+        tip = None if earlier is not None else known.tip(wish.target)
         current = earlier or tip
         if current is not None and _holds(current, wish) and (named is None or named == current.version):
             results.append(current)
             continue
-        version = named or _version_for(catalog, wish, tip, is_new=tips.is_new(wish.target))
+        version = named or _version_for(catalog, wish, tip, is_new=known.is_new(wish.target.name))
         if named is not None:
-            check_free(catalog, wish, here.get((name, partition)), is_new=tips.is_new(wish.target))
+            check_free(catalog, wish, here.get((name, partition)), is_new=known.is_new(wish.target.name))
         entry = VersionEntry(
             name.name,
             partition,
@@ -238,9 +147,7 @@ def check_free(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None
         )
 
 
-def declarations(
-    new: Sequence[tuple[Name, tuple[str, ...], Granularity | None]], stamps: Stamps, writes: WriteIds
-) -> list[DeclareEntry]:
+def declarations(new: Sequence[New], stamps: Stamps, writes: WriteIds) -> list[DeclareEntry]:
     """The entries that declare new names by their first partitions."""
     return [DeclareEntry(name.name, keys, grain, None, None, stamps.next(), writes.next()) for name, keys, grain in new]
 

@@ -15,6 +15,7 @@ from cas.refs.entries import Entry, SpanEntry, VersionEntry
 from cas.refs.names import Name
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
+from cas.repository.known import Known, check_names
 from cas.repository.publishing import Target
 from cas.repository.spanning import entry_of, publish_closed
 from cas.repository.version import decode_record
@@ -123,7 +124,7 @@ def _publish(
 ) -> None:
     log = repository.log_of(*scope)
     targets = [Target(Name(*scope, entry.name), entry.partition, None) for entry in entries]
-    new = publishing.check_names(repository.catalog, targets)
+    new = check_names(Known(repository.catalog, targets), targets)
     _, _, stamp = repository.catalog.catch_up(log)
     declared = publishing.declarations(new, Stamps(after=stamp, now=repository.now()), WriteIds())
     # -1: nothing was checked against this log yet.

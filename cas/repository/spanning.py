@@ -21,6 +21,7 @@ from cas.refs.names import Name
 from cas.refs.partitions import Partition
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
+from cas.repository.known import Known, check_names
 from cas.repository.publishing import Target, Wish
 from cas.repository.version import ArtifactVersion, Place, encode_record
 from cas.spans import records
@@ -341,8 +342,10 @@ class ActiveSpan:
         mine = [
             wish for wish in wishes if (wish.target.name.project, wish.target.name.domain) == (log.project, log.domain)
         ]
-        new = publishing.check_names(self._repository.catalog, [wish.target for wish in mine])
-        entries, _ = publishing.version_entries(self._repository.catalog, mine, stamps, writes)
+        targets = [wish.target for wish in mine]
+        known = Known(self._repository.catalog, targets)
+        new = check_names(known, targets)
+        entries, _ = publishing.version_entries(self._repository.catalog, known, mine, stamps, writes)
         return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
 
     def progress(self) -> tuple[bytes, bytes]:

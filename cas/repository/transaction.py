@@ -12,6 +12,7 @@ from cas.objects.ids import Kind
 from cas.refs.entries import Entry, VersionEntry
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
+from cas.repository.known import Known, check_names
 from cas.repository.publishing import Target, Wish
 from cas.repository.version import ArtifactVersion, Place, encode_record
 
@@ -46,8 +47,9 @@ def publish(
         targets = [put.target for put in puts]
         for log in _logs(repository, targets):
             repository.catalog.catch_up(log)
-        publishing.check_names(repository.catalog, targets)
-        wishes = _wishes(repository, puts, literals, writer, span)
+        known = Known(repository.catalog, targets)
+        check_names(known, targets)
+        wishes = _wishes(repository, known, puts, literals, writer, span)
         if span is not None:
             writer.flush()
             return span.wish(wishes, literals)
@@ -72,20 +74,20 @@ def _logs(repository: Repository, targets: Iterable[Target]) -> list[Any]:
 
 def _wishes(
     repository: Repository,
+    known: Known,
     puts: Sequence[Put],
     literals: Sequence[Literal],
     writer: PackWriter,
     span: ActiveSpan | None,
 ) -> list[Wish]:
     """Store a record for every put, save those whose tip holds the same literal with the same metadata."""
-    tips = publishing.Tips(repository.catalog, [put.target for put in puts])
     maker = span.id_bytes if span is not None else None
     artifacts: list[bytes | None] = []
     payloads: list[bytes] = []
     ids = [literal.id for literal in literals]
     for put, literal, literal_id in zip(puts, literals, ids, strict=True):
         held = span.pending_tip(put.target) if span is not None else None
-        tip = held or tips.get(put.target)
+        tip = held or known.tip(put.target)
         cards = _cards(put.cards, writer)
         meta = dict(put.metadata) if put.metadata else {}
         if tip is not None and tip.literal == literal_id:
@@ -127,8 +129,10 @@ def _append(repository: Repository, wishes: Sequence[Wish]) -> list[ArtifactVers
         def plan(
             stamps: Stamps, mine: Sequence[Wish] = mine, writes: WriteIds = writes, ended: list[Any] = ended
         ) -> list[Entry]:
-            new = publishing.check_names(repository.catalog, [wish.target for wish in mine])
-            entries, ended[:] = publishing.version_entries(repository.catalog, mine, stamps, writes)
+            targets = [wish.target for wish in mine]
+            known = Known(repository.catalog, targets)
+            new = check_names(known, targets)
+            entries, ended[:] = publishing.version_entries(repository.catalog, known, mine, stamps, writes)
             return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
 
         publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)

@@ -1,0 +1,129 @@
+"""What the catalog says of the names and refs that a batch touches, and whether the batch fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from cas.errors import PartitionError, RefNameCollision
+from cas.refs.names import Name, collision_key
+from cas.refs.partitions import Granularity
+
+if TYPE_CHECKING:
+    from cas.catalog.catalog import Catalog
+    from cas.catalog.refs import Declared, Row
+    from cas.repository.publishing import Target
+
+__all__ = ["Known", "New", "check_names"]
+
+# From this many on, names of a batch (or the tips of one name) are fetched whole rather than one by one.
+_WHOLE = 50
+
+New = tuple[Name, tuple[str, ...], Granularity | None]
+
+
+class Known:
+    """Answers about the targets of one batch, fetched in as few questions as possible."""
+
+    def __init__(self, catalog: Catalog, targets: Sequence[Target]) -> None:
+        self._catalog = catalog
+        counts: dict[Name, int] = {}
+        for name, _, _ in targets:
+            counts[name] = counts.get(name, 0) + 1
+        self._every: dict[Name, Declared] | None = None
+        self._twins: dict[tuple[str, str, str], str] = {}
+        if len(counts) >= _WHOLE:
+            self._every = {}
+            for project, domain in dict.fromkeys((name.project, name.domain) for name in counts):
+                for declared in catalog.refs.every_declared(project, domain):
+                    self._every[Name(project, domain, declared.name)] = declared
+                    self._twins[project, domain, collision_key(declared.name)] = declared.name
+        self._whole = {
+            name: catalog.refs.tips_of_name(name)
+            for name, count in counts.items()
+            if count >= _WHOLE and (self._every is None or name in self._every)
+        }
+
+    def declared(self, name: Name) -> Declared | None:
+        """What the log says of a name; None where it is new."""
+        return self._catalog.refs.declared(name) if self._every is None else self._every.get(name)
+
+    def twin(self, name: Name) -> str | None:
+        """Another name, there or in this batch, that differs only by case or Unicode normalisation."""
+        key = (name.project, name.domain, collision_key(name.name))
+        twin = self._twins.setdefault(key, name.name)
+        if twin != name.name:
+            return twin
+        return self._catalog.refs.twin(name) if self._every is None else None
+
+    def is_new(self, name: Name) -> bool:
+        """Whether a name is surely new, so that no version of it needs looking up."""
+        return self._every is not None and name not in self._every
+
+    def tip(self, target: Target) -> Row | None:
+        """The version that a target's exact partition is at."""
+        if self.is_new(target.name):
+            return None
+        whole = self._whole.get(target.name)
+        if whole is None:
+            return self._catalog.refs.tip(target.name, target.partition)
+        return whole.get(target.partition.text)
+
+
+def check_names(known: Known, targets: Iterable[Target]) -> list[New]:
+    """Check the partitions of targets against what their names declare; what new names need declared.
+
+    Raises PartitionError on a key or time that the declaration lacks, RefNameCollision on a twin of another name.
+    """
+    shapes: dict[tuple[Name, tuple[str, ...], int], None] = {}
+    for name, (pairs, time), _ in targets:
+        shapes[name, tuple([key for key, _ in pairs]) if pairs else (), len(time) if time else 0] = None
+    wanted: dict[Name, tuple[dict[str, None], set[Granularity]]] = {}
+    for name, keys, length in shapes:
+        every, grains = wanted.setdefault(name, ({}, set()))
+        every.update(dict.fromkeys(keys))
+        if length:
+            grains.add(Granularity.of_length(length))
+    return [new for name, (keys, grains) in wanted.items() if (new := _check(known, name, tuple(keys), grains))]
+
+
+def _check(known: Known, name: Name, keys: tuple[str, ...], grains: set[Granularity]) -> New | None:
+    """Check one name; the declaration that it needs, where it is new and partitioned."""
+    if len(grains) > 1:
+        raise PartitionError(
+            f"{name.name}: times of several granularities: {', '.join(sorted(grain.value for grain in grains))}",
+            hint="give every time of a name the same length",
+        )
+    grain = next(iter(grains), None)
+    declared = known.declared(name)
+    if declared is not None:
+        _check_declared(name, declared.keys or (), declared.granularity, keys, grain)
+        return None
+    twin = known.twin(name)
+    if twin is not None:
+        raise RefNameCollision(
+            f"{name.name!r} differs from the name {twin!r} only by case or Unicode form",
+            candidates=(twin,),
+            hint=f"use {twin!r}, or a name that no file system confuses with it",
+        )
+    return (name, tuple(sorted(keys)), grain) if keys or grain else None
+
+
+def _check_declared(
+    name: Name, keys: tuple[str, ...], granularity: str | None, asked: tuple[str, ...], grain: Granularity | None
+) -> None:
+    unknown = [key for key in asked if key not in keys]
+    if unknown:
+        raise PartitionError(
+            f"{name.name} has the partition keys {list(keys)}; asked for {sorted(asked)}",
+            hint=f"extend it: cas declare {name.name} --add-key {unknown[0]}",
+        )
+    if grain is not None and granularity is None:
+        raise PartitionError(
+            f"{name.name} is not partitioned by time", hint=f"extend it: cas declare {name.name} --time {grain.value}"
+        )
+    if grain is not None and grain.value != granularity:
+        raise PartitionError(
+            f"{name.name} is partitioned by {granularity}, not by {grain.value}",
+            hint=f"give the time of a {granularity}",
+        )
