@@ -1,0 +1,38 @@
+"""A directory's path or ``file://``: the store of local repositories, with its hard-link create-if-absent."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from pathlib import Path
+
+from cas.remotes.urls import Location
+from cas.storage.durable import create_file, storage_errors
+from cas.storage.local import LocalStore
+
+__all__ = ["DirectoryStore", "open_store"]
+
+
+def open_store(location: Location, _options: Mapping[str, str]) -> DirectoryStore:
+    """The directory, which the first create makes."""
+    return DirectoryStore(Path(location.path))
+
+
+class DirectoryStore(LocalStore):
+    """A directory as a remote (cas.storage.contract.UploadingStore)."""
+
+    @property
+    def url(self) -> str:
+        """The directory's path."""
+        return str(self.root)
+
+    def create_from_file(self, name: str, path: Path) -> bool:
+        """Copy a file under a name that is absent, durably and atomically; False where it exists already."""
+        with storage_errors(f"read {path}"), path.open("rb") as file:
+            if not path.stat().st_size:
+                return self.create(name, b"")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as content:
+                return create_file(self.root / name, content, self.root / "tmp")
+
+    def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,57 @@
+"""Buckets through an fsspec filesystem: what s3fs, gcsfs and adlfs share.
+
+Looking at a file and listing are each backend's own: fsspec's ``info`` and ``find`` ask several questions
+more, to tell directories from files, and hide a bucket that does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from cas.remotes.store import Reply
+from cas.remotes.urls import Location
+
+__all__ = ["FsspecClient"]
+
+
+class FsspecClient:
+    """Reading and writing through fsspec's verbs, whose ``mode="create"`` is a conditional request here."""
+
+    listable = True
+    reading: Mapping[str, Any] = MappingProxyType({})
+    """What a read passes on beside the range."""
+
+    def __init__(self, location: Location, filesystem: Any, errors: tuple[type[Exception], ...], attempts: int) -> None:
+        self.url = location.url
+        self.location = location
+        self.filesystem = filesystem
+        self.errors: tuple[type[Exception], ...] = (*errors, OSError, ValueError, asyncio.TimeoutError)
+        self.attempts = attempts
+
+    def get(self, name: str, start: int, end: int | None) -> Reply:
+        """Read a range; the answer does not tell the file's size."""
+        first = start or (None if end is None else 0)
+        content = self.filesystem.cat_file(self._path(name), start=first, end=end, **self.reading)
+        return Reply(bytes(content), None)
+
+    def put_new(self, name: str, content: bytes) -> None:
+        """One conditional PUT, or for many megabytes parts that a conditional request joins."""
+        self.filesystem.pipe_file(self._path(name), content, mode="create")
+
+    def put_new_file(self, name: str, path: Path) -> None:
+        """The same, streamed from the file."""
+        self.filesystem.put_file(str(path), self._path(name), mode="create")
+
+    def remove(self, name: str) -> None:
+        """Delete one file."""
+        self.filesystem.rm_file(self._path(name))
+
+    def close(self) -> None:
+        """The filesystem closes its session when it is collected."""
+
+    def _path(self, name: str) -> str:
+        return f"{self.location.host}/{self.location.full(name)}"
