@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cas.errors import CodecError, FileChanged, LimitExceeded, StorageError, TypeMismatch
+from cas.errors import CodecError, CorruptObject, FileChanged, LimitExceeded, StorageError, TypeMismatch
 from cas.objects.blobs import write_blob
 from cas.objects.chunks import SMALL
 from cas.objects.ids import Kind, TreeId
@@ -180,10 +180,17 @@ def _write_tree(store: ObjectStore, tree: TreeId, root: Path) -> list[tuple[Path
             elif entry.size <= SMALL:
                 small.append((target, entry))
             else:
+                _same_size(target, entry, store.size(entry.id))
                 _write_file(target, entry.mode, partial(write_blob, store, entry.id))
         for (target, entry), payload in zip(small, store.read_many([entry.id for _, entry in small]), strict=True):
+            _same_size(target, entry, len(payload))
             _write_file(target, entry.mode, partial(_write_payload, payload))
     return modes
+
+
+def _same_size(target: Path, entry: Blob, size: int) -> None:
+    if size != entry.size:
+        raise CorruptObject(f"{target.name}: its tree says {entry.size} bytes, blob {entry.id.hex()} has {size}")
 
 
 def _write_payload(payload: bytes, descriptor: int) -> None:

@@ -24,7 +24,7 @@ _entry = struct.Struct("<BI32s").unpack_from
 
 def fan_bits(count: int) -> int:
     """The least number of bits that gives at most 16 entries a bucket on average, at most 24."""
-    return min(MAX_BITS, max(0, ((count + _PER_BUCKET - 1) // _PER_BUCKET - 1).bit_length()))
+    return min(MAX_BITS, max(0, (max(count - 1, 0) // _PER_BUCKET).bit_length()))
 
 
 def index_size(count: int) -> int:

@@ -13,11 +13,11 @@ from cas.objects.ids import BlobId, Kind, ObjectId, TreeId
 from cas.objects.limits import Limits
 from cas.objects.maps import ChunkMap
 from cas.objects.packs import ENTRY, ENTRY_SIZE, Pack, open_pack, rescan
-from cas.objects.writer import PackWriter
 from cas.storage.durable import storage_errors
 
 if TYPE_CHECKING:
     from cas.objects.check import Damage
+    from cas.objects.writer import PackWriter
 
 __all__ = ["ObjectStore"]
 
@@ -180,6 +180,8 @@ class ObjectStore:
 
     def writer(self) -> PackWriter:
         """A new writer; several may exist."""
+        from cas.objects.writer import PackWriter  # a third of the start-up of what only reads
+
         writer = PackWriter(self)
         with self._lock:
             self._writers = (*self._writers, writer)
@@ -227,7 +229,7 @@ class ObjectStore:
         return gone
 
     def check(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Iterator[Damage]:
-        """Read everything and yield what is damaged; ``progress`` gets the bytes done and their total after each pack."""
+        """Read everything and yield what is damaged; ``progress`` gets the bytes done and to do after each pack."""
         from cas.objects.check import check
 
         return check(self, progress)
