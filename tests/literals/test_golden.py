@@ -22,7 +22,7 @@ import pyarrow as pa
 from cas.literals import encode
 from cas.objects.store import ObjectStore
 
-WORDS = "the quick brown fox jumps over the lazy dog".split()
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
 
 
 def values(folder):
