@@ -7,7 +7,7 @@ from typing import Any
 
 from cas.errors import CasError, NoRepository, StorageFull
 from cas.flows import reading
-from cas.flows.facts import Facts
+from cas.flows.facts import Address
 from cas.flows.interface import Interface, as_query
 from cas.flows.query import ArtifactQuery, Reference, settle
 from cas.flows.run import Setting
@@ -36,7 +36,7 @@ def take_arguments(interface: Interface, arguments: MutableMapping[str, Any], se
                 raise reading.nothing(repo, wanted, f"{interface.name}({name}=…): ")
             arguments[name] = None
             continue
-        references[query.facts] = Reference(version.partitions, version.time)
+        references[query.facts.address] = Reference(version.partitions, version.time)
         arguments[name] = _taken(name, version, reading.asked(repo, wanted, version), setting)
 
 
@@ -87,10 +87,10 @@ def _stored(value: object, writer: Any, name: str) -> Literal | None:
         return None
 
 
-def _references(interface: Interface, versions: Mapping[str, ArtifactVersion]) -> dict[Facts, Reference]:
+def _references(interface: Interface, versions: Mapping[str, ArtifactVersion]) -> dict[Address, Reference]:
     """The partitions of the artifacts that parameters are annotated with, where their values are known versions."""
     return {
-        facts: Reference(versions[name].partitions, versions[name].time)
+        facts.address: Reference(versions[name].partitions, versions[name].time)
         for name, facts in interface.artifacts.items()
         if name in versions and versions[name].name == facts.name
     }

@@ -155,6 +155,7 @@ class Artifact(Generic[T]):
     @__orig_class__.setter
     def __orig_class__(self, alias: object) -> None:
         self.facts = self.facts._replace(type=get_args(alias)[0])
+        _show(self, self.facts)
 
     @overload
     def __call__(self, /, **partitions: object) -> Binding: ...

@@ -10,7 +10,10 @@ from cas.errors import DeclarationError, InvalidRefName
 from cas.refs.names import check_declared_keys, check_name, check_version
 from cas.refs.partitions import Granularity
 
-__all__ = ["Facts", "declare", "type_text"]
+__all__ = ["Address", "Facts", "declare", "type_text"]
+
+
+Address = tuple[str | None, str | None, str]
 
 
 class Facts(NamedTuple):
@@ -51,11 +54,9 @@ class Facts(NamedTuple):
         return self.granularity
 
     @property
-    def full_name(self) -> str:
-        """``project/domain/name``, or the short name where neither is given."""
-        if self.project is None and self.domain is None:
-            return self.name
-        return f"{self.project or '*'}/{self.domain or '*'}/{self.name}"
+    def address(self) -> Address:
+        """What tells artifacts apart: declarations of one address are of one artifact."""
+        return self.project, self.domain, self.name
 
     def describe(self) -> str:
         """The arguments that declare it again, in one order; deterministic."""

@@ -96,9 +96,11 @@ class Interface:
 
     def providers(self, facts: Facts, queries: Mapping[str, ArtifactQuery], besides: str) -> list[str]:
         """The parameters, other than one, that hold a version of an artifact."""
-        by_query = [n for n, query in queries.items() if query.facts == facts and n != besides]
+        by_query = [n for n, query in queries.items() if query.facts.address == facts.address and n != besides]
         return by_query + [
-            n for n, held in self.artifacts.items() if held == facts and n not in by_query and n != besides
+            n
+            for n, held in self.artifacts.items()
+            if held.address == facts.address and n not in by_query and n != besides
         ]
 
     def _needs(self, name: str, query: ArtifactQuery, queries: Mapping[str, ArtifactQuery]) -> list[str]:

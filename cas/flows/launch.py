@@ -7,7 +7,6 @@ launch(plan, kickoff_time=datetime(2024, 5, 1))
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -103,6 +102,8 @@ def _run(flow: Flow[..., Any], arguments: Mapping[str, object]) -> Any:
     result = flow(**arguments)
     if not inspect.iscoroutine(result):
         return result
+    import asyncio  # slow to load, and most launches do without
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -65,7 +65,7 @@ class OnArtifact:
         query = as_query(value)
         if query is None:
             return value
-        if query.facts == self.facts and not query.keys and query.time is None:
+        if query.facts.address == self.facts.address and not query.keys and query.time is None:
             return version
         return query.referring(self.facts, reference)
 
@@ -73,7 +73,7 @@ class OnArtifact:
         query = as_query(value)
         needed = query.references if query is not None else (value.facts,) if isinstance(value, (KeyOf, TimeOf)) else ()
         for facts in needed:
-            if facts != self.facts:
+            if facts.address != self.facts.address:
                 raise DeclarationError(
                     f"input {name!r} of the trigger refers to {facts.name!r}; only {self.facts.name!r} triggers it"
                 )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from cas.errors import DeclarationError, PartitionError
 from cas.flows import reading
-from cas.flows.facts import Facts
+from cas.flows.facts import Address, Facts
 from cas.flows.inputs import Input, KeyOf, TimeOf
 from cas.flows.rendering import moved_time, render, render_time
 from cas.flows.wanted import Span, Wanted
@@ -28,6 +28,9 @@ class Reference(NamedTuple):
 
     keys: Mapping[str, str]
     time: str | None
+
+
+References = Mapping[Address, Reference]
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,17 @@ class ArtifactQuery:
     @property
     def references(self) -> tuple[Facts, ...]:
         """The artifacts whose partition it needs, each once."""
-        return tuple(dict.fromkeys(value.facts for value in self._values() if isinstance(value, (KeyOf, TimeOf))))
+        each = [value.facts for value in self._values() if isinstance(value, (KeyOf, TimeOf))]
+        return tuple({facts.address: facts for facts in each}.values())
 
     def referring(self, facts: Facts, reference: Reference) -> ArtifactQuery:
         """The query with the partition of one artifact put in place of the references to it. Raises PartitionError."""
-        known = {facts: reference}
+        known = {facts.address: reference}
 
         def put(value: object) -> object:
             if isinstance(value, (list, tuple)):
                 return type(value)(put(one) for one in value)
-            if isinstance(value, (KeyOf, TimeOf)) and value.facts == facts:
+            if isinstance(value, (KeyOf, TimeOf)) and value.facts.address == facts.address:
                 return _known(value, {}, known, f"a query of {self.facts.name!r}")
             return value
 
@@ -141,7 +145,7 @@ def make_query(
     query = ArtifactQuery(
         facts, asked, _checked_time(facts, time), project or facts.project, domain or facts.domain, strict
     )
-    foreign = [other.name for other in query.references if other != facts]
+    foreign = [other.name for other in query.references if other.address != facts.address]
     if len(foreign) > 1:
         raise DeclarationError(
             f"a query of {facts.name!r} refers to the partitions of several artifacts: {', '.join(map(repr, foreign))}",
@@ -150,7 +154,7 @@ def make_query(
     return query
 
 
-def settle(query: ArtifactQuery, arguments: Mapping[str, object], references: Mapping[Facts, Reference]) -> Wanted:
+def settle(query: ArtifactQuery, arguments: Mapping[str, object], references: References) -> Wanted:
     """What the query asks for, given the call's arguments and the artifacts it refers to. Raises PartitionError."""
     facts = query.facts
     place = (arguments, references)
@@ -208,7 +212,7 @@ def _checked_moment(facts: Facts, time: object, *, text: bool = False) -> object
 
 
 def _texts(
-    facts: Facts, key: str, value: object, arguments: Mapping[str, object], references: Mapping[Facts, Reference]
+    facts: Facts, key: str, value: object, arguments: Mapping[str, object], references: References
 ) -> tuple[str, ...]:
     texts: list[str] = []
     for one in _as_list(value):
@@ -219,16 +223,12 @@ def _texts(
     return tuple(dict.fromkeys(texts))
 
 
-def _time_text(
-    facts: Facts, value: object, arguments: Mapping[str, object], references: Mapping[Facts, Reference]
-) -> str:
+def _time_text(facts: Facts, value: object, arguments: Mapping[str, object], references: References) -> str:
     what = f"the time partition in a query of {facts.name!r}"
     return render_time(_known(value, arguments, references, what), facts.check_timed(), what)
 
 
-def _range_end(
-    facts: Facts, value: object, arguments: Mapping[str, object], references: Mapping[Facts, Reference]
-) -> str:
+def _range_end(facts: Facts, value: object, arguments: Mapping[str, object], references: References) -> str:
     what = f"the range of times in a query of {facts.name!r}"
     known = _known(value, arguments, references, what)
     granularity = facts.check_timed()
@@ -237,7 +237,7 @@ def _range_end(
     return render_time(known, granularity, what)
 
 
-def _known(value: object, arguments: Mapping[str, object], references: Mapping[Facts, Reference], what: str) -> object:
+def _known(value: object, arguments: Mapping[str, object], references: References, what: str) -> object:
     """The value that a placeholder stands for; any other value as it is."""
     if isinstance(value, Input):
         if value.name not in arguments:
@@ -245,7 +245,7 @@ def _known(value: object, arguments: Mapping[str, object], references: Mapping[F
         return moved_time(arguments[value.name], value.offset, f"{what} ({value!r})")
     if not isinstance(value, (KeyOf, TimeOf)):
         return value
-    reference = references.get(value.facts)
+    reference = references.get(value.facts.address)
     found: Any = None
     if reference is not None:
         found = reference.keys.get(value.key) if isinstance(value, KeyOf) else reference.time

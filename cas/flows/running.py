@@ -28,7 +28,7 @@ class Frame:
     def add(self, creation: Creation) -> Any:
         """Keep a creation; returns the object that stands for it."""
         token = creation.value
-        if any(given is token and one.facts == creation.facts for given, one in self._creations):
+        if any(given is token and one.facts.address == creation.facts.address for given, one in self._creations):
             token = twin(token)
         self._creations.append((token, creation))
         return token
@@ -36,7 +36,7 @@ class Frame:
     def claim(self, facts: Facts, output: object) -> Creation | None:
         """The creation that an output came from, taken out; None where the output is a plain value."""
         for n, (token, creation) in enumerate(self._creations):
-            if token is output and creation.facts == facts:
+            if token is output and creation.facts.address == facts.address:
                 del self._creations[n]
                 return creation
         return None

@@ -20,7 +20,7 @@ PLAIN = Artifact(name="plain")
 
 
 def wanted(query, references=None, **arguments):
-    return settle(query, arguments, {facts_of(a): r for a, r in (references or {}).items()})
+    return settle(query, arguments, {facts_of(a).address: r for a, r in (references or {}).items()})
 
 
 @pytest.mark.parametrize(
