@@ -187,6 +187,5 @@ def _serve(entry: ModelClass) -> None:
         registry.serve(MODEL.type, MODEL.version, entry.cls)
 
 
-if not registry.registered(MODEL.type):  # else it was promised, and this is the import that keeps it
-    registry.register(MODEL)
+registry.register(MODEL)
 on_register(_serve)

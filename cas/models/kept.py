@@ -156,6 +156,5 @@ def _serve_types(serializer: Serializer[Any]) -> None:
 
 
 for _codec in (SERIALIZED, STORED):
-    if not registry.registered(_codec.type):  # else they were promised, and this is the import that keeps it
-        registry.register(_codec)
+    registry.register(_codec)
 on_register(_serve_types)

@@ -35,6 +35,10 @@ class SpanState:
         """What was made, in order."""
         return list(self._outputs)
 
+    def outputs_after(self, count: int) -> list[SpanOutput]:
+        """What was made after the first ``count`` outputs."""
+        return self._outputs[count:]
+
     def read(self, one: SpanInput, maker: SpanId | None) -> None:
         """Note an input, once however often it is read, and the span that made it as a parent. What the span made
         itself is no input of it."""

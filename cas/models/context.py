@@ -1,0 +1,103 @@
+"""``span_context``: open a span, or enter one again, for the length of a ``with`` block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from cas.errors import SpanError
+from cas.models.span import Span, stored_fields
+from cas.models.tree import current_span_id
+from cas.repository.current import current
+
+if TYPE_CHECKING:
+    from cas.repository.spanning import ActiveSpan
+
+__all__ = ["SpanContext", "get_current_span_id", "span_context"]
+
+S = TypeVar("S", bound=Span)
+
+
+class SpanContext(Generic[S]):
+    """What :func:`span_context` returns; ``open`` and ``close`` do the work, and ``with`` calls them."""
+
+    def __init__(self, span: S, metadata: Mapping[str, Any] | None, atomic: bool) -> None:
+        self.span = span
+        self._metadata = {**span.metadata, **(metadata or {})}
+        self._atomic = atomic
+        self.active: ActiveSpan | None = None
+
+    def prepare(self) -> ActiveSpan:
+        """The span of the repository, not entered yet."""
+        repository = current()
+        span = self.span
+        if span.node_id is not None:
+            self.active = repository.span_again(span.node_id)
+        else:
+            label = span.label or type(span).__name__
+            self.active = repository.span(
+                label,
+                metadata=self._metadata,
+                atomic=self._atomic,
+                kind=span.polymorphic_identity,
+                fields=stored_fields(span),
+            )
+        return self.active
+
+    def entered(self) -> S:
+        """The user's span, told what was opened."""
+        assert self.active is not None
+        self.span._keep(_active=self.active, _row=None, _info=None)
+        self.span.label = self.active.label
+        if self._metadata:
+            self.span._keep(_metadata=self._metadata)
+        return self.span
+
+    def __enter__(self) -> S:
+        self.prepare().__enter__()
+        return self.entered()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.active is not None
+        self.active.__exit__(kind, error, trace)
+
+
+def span_context(
+    span: S | None = None,
+    label: str | None = None,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    atomic: bool = False,
+) -> SpanContext[S]:
+    """A ``with`` block that is a span: a new one with a ``label``, or ``span``, of one's own class, or one to enter
+    again.
+
+    The span closes also when the body raises; its status and error are kept, and the exception goes on. ``metadata``
+    holds JSON-like values; ``atomic`` holds back everything published inside until the span closes well. Raises
+    SpanError where both span and label are given.
+    """
+    return SpanContext(check_span(span, label), metadata, atomic)
+
+
+def check_span(span: Any, label: str | None) -> Any:
+    """The span to enter. Raises SpanError where both, or something else, was given."""
+    if span is not None and label is not None:
+        raise SpanError(
+            "give span_context a span or a label, not both", hint="set the label on the span: MySpan(label=…)"
+        )
+    if span is None:
+        return Span(label=label)
+    if not isinstance(span, Span):
+        raise SpanError(f"span_context takes a Span, not a {type(span).__qualname__}", hint="span_context(label=…)")
+    return span
+
+
+def get_current_span_id(*, allow_none: bool = False) -> str | None:
+    """The id of the span around the caller; None outside of spans where ``allow_none``. Raises SpanError."""
+    found = current_span_id(current())
+    if found is None and not allow_none:
+        raise SpanError("no span is open here", hint='open one: with span_context(label="…"):')
+    return found.hex() if found is not None else None

@@ -1,0 +1,104 @@
+"""Spans that the ref log does not name yet: the open ones of this process, and those that closed inside them.
+
+They are kept as the catalog keeps the others, in SQLite, but in memory; so every question about spans is one query,
+asked of either. When no span is open here any more, the log names them all and this is dropped.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from typing import TYPE_CHECKING
+
+from cas.catalog.schema import SCHEMA
+from cas.catalog.spans import SpanQueries
+
+if TYPE_CHECKING:
+    from cas.repository.repository import Repository
+    from cas.repository.spanning import ActiveSpan
+
+__all__ = ["InFlight", "in_flight"]
+
+_OF: weakref.WeakKeyDictionary[Repository, InFlight] = weakref.WeakKeyDictionary()
+
+
+class InFlight:
+    """The spans in flight of one repository; :meth:`queries` brings them up to date first."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = weakref.ref(repository)
+        self._open: dict[bytes, _Seen] = {}
+        self.database: sqlite3.Connection | None = None
+
+    def queries(self) -> SpanQueries | None:
+        """Questions to the spans in flight, None where there are none. Hold the repository's lock."""
+        repository = self._repository()
+        assert repository is not None
+        running = repository.open_spans
+        if not running and not self._open:
+            return None
+        if not running:
+            self._open.clear()
+            if self.database is not None:
+                self.database.close()
+            self.database = None
+            return None
+        if self.database is None:
+            self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self.database.executescript(SCHEMA)
+        database = self.database
+        queries = SpanQueries(lambda: database, repository._read)
+        fresh = [(ident, span) for ident, span in list(running.items()) if ident not in self._open]
+        database.execute("BEGIN")
+        for ident, span in fresh:
+            queries._opened(ident)
+            self._open[ident] = seen = _Seen(span)
+            if seen.before is not None:  # entered again: what it made before
+                queries._closings([seen.before])
+                database.execute("UPDATE span SET status = 'open', closed = NULL WHERE id = ?", (ident,))
+                seen.first = database.execute("SELECT COUNT(*) FROM output WHERE span = ?", (ident,)).fetchone()[0]
+        for ident, seen in list(self._open.items()):
+            self._catch_up(queries, ident, seen, is_open=ident in running)
+        database.execute("COMMIT")
+        return queries
+
+    def _catch_up(self, queries: SpanQueries, ident: bytes, seen: _Seen, *, is_open: bool) -> None:
+        state = seen.span.state
+        assert self.database is not None
+        if not is_open:
+            del self._open[ident]
+            if state.previous is not None and state.previous != seen.before:
+                # The closing record tells all of its outputs: those noted while it was open make room.
+                self.database.execute("DELETE FROM output WHERE span = ? AND pos >= ?", (ident, seen.first))
+                queries._closings([state.previous])
+            return
+        if len(state.children) > seen.children:
+            queries._closings(list(reversed(state.children[seen.children :])))
+            seen.children = len(state.children)
+        made = state.outputs_after(seen.outputs)
+        if made:
+            at = seen.first + seen.outputs
+            self.database.executemany(
+                "INSERT INTO output VALUES (?, ?, ?, ?, ?)",
+                [(ident, at + index, one.artifact, one.label, one.ref) for index, one in enumerate(made)],
+            )
+            seen.outputs += len(made)
+
+
+class _Seen:
+    """How far an open span was taken in."""
+
+    def __init__(self, span: ActiveSpan) -> None:
+        self.span = span
+        self.before = span.state.previous
+        self.first = 0
+        self.children = 0
+        self.outputs = 0
+
+
+def in_flight(repository: Repository) -> InFlight:
+    """The spans in flight of a repository."""
+    found = _OF.get(repository)
+    if found is None:
+        found = _OF[repository] = InFlight(repository)
+    return found

@@ -1,0 +1,139 @@
+"""Up and down the tree of spans: children, descendants, parent, ancestors, and what they made.
+
+Orders: children and artifacts as they were created, descendants depth by depth, ancestors nearest first. Every function
+takes a span's id (or a prefix, a Span, or ``"current"``) and raises SpanNotFound for one that is not there, SpanError
+for ``"current"`` outside of spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cas.catalog.spans import LinkRow, SpanQueries, SpanRow
+from cas.models import batch
+from cas.models.span import Span
+from cas.models.tree import SpanId, locate, spans_from
+from cas.repository.current import current
+from cas.repository.version import ArtifactVersion
+
+if TYPE_CHECKING:
+    from cas.repository.repository import Repository
+
+__all__ = [
+    "LabelledArtifact",
+    "read_ancestor_spans",
+    "read_child_artifacts",
+    "read_child_spans",
+    "read_descendant_artifacts",
+    "read_descendant_spans",
+    "read_parent_span",
+    "read_span",
+]
+
+
+class LabelledArtifact(NamedTuple):
+    """An artifact of a span: its label there, its id, the id of the span, and the value."""
+
+    label: str
+    id: str
+    span_id: str
+    value: Any
+
+
+def read_span(span_id: SpanId) -> Span:
+    """One span."""
+    repository = current()
+    with repository.lock:
+        return spans_from([locate(repository, span_id)[2]])[0]
+
+
+def read_child_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
+    """The spans opened directly inside a span."""
+    return _spans(span_id, SpanQueries.children, limit, offset)
+
+
+def read_descendant_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
+    """All spans below a span."""
+    return _spans(span_id, SpanQueries.descendants, limit, offset)
+
+
+def read_parent_span(span_id: SpanId) -> Span | None:
+    """The span that a span was opened in; None at the root."""
+    repository = current()
+    with repository.lock:
+        parent = locate(repository, span_id)[2].parent
+        return None if parent is None else spans_from([locate(repository, parent.hex())[2]])[0]
+
+
+def read_ancestor_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
+    """All spans above a span."""
+    return _spans(span_id, SpanQueries.ancestors, limit, offset)
+
+
+def read_child_artifacts(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[LabelledArtifact]:
+    """The labelled artifacts of a span itself, with their values."""
+    return _artifacts(span_id, SpanQueries.outputs, limit, offset)
+
+
+def read_descendant_artifacts(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[LabelledArtifact]:
+    """The labelled artifacts of a span and of all spans below it, with their values."""
+    return _artifacts(span_id, _outputs_from, limit, offset)
+
+
+def links_of(repository: Repository, span_id: SpanId) -> tuple[bytes, list[LinkRow]]:
+    """A span's id and its labelled artifacts, in order."""
+    with repository.lock:
+        ident, queries, _ = locate(repository, span_id)
+        return ident, [row for row in queries.outputs(ident) if row.name is not None]
+
+
+def labelled(repository: Repository, rows: Sequence[LinkRow], *, lazy: bool = False) -> list[LabelledArtifact]:
+    """The values of labelled artifacts; each becomes an input of the current span, unless that made it."""
+    return list(stream(repository, rows, lazy=lazy))
+
+
+def stream(repository: Repository, rows: Sequence[LinkRow], *, lazy: bool = False) -> Iterator[LabelledArtifact]:
+    """As :func:`labelled`, read by the thousand."""
+    span = repository.current_span()
+    for start in range(0, len(rows), 1000):
+        part = [row for row in rows[start : start + 1000] if row.artifact is not None]
+        ids = [row.artifact for row in part if row.artifact is not None]
+        versions = [
+            ArtifactVersion(repository, ident, None, record, span=row.span)
+            for row, ident, record in zip(part, ids, batch.read_records(repository, ids), strict=True)
+        ]
+        if span is not None:
+            for version in versions:
+                if version.span != span.id:
+                    span.read(version)
+        values = batch.read_values(repository, versions, lazy=lazy)
+        for row, ident, value in zip(part, ids, values, strict=True):
+            yield LabelledArtifact(row.name or "", ident.hex(), row.span.hex(), value)
+
+
+def _outputs_from(queries: SpanQueries, span: bytes) -> list[LinkRow]:
+    return [*queries.outputs(span), *queries.outputs_below(span)]
+
+
+def _spans(
+    span_id: SpanId, ask: Callable[[SpanQueries, bytes], list[SpanRow]], limit: int | None, offset: int
+) -> list[Span]:
+    repository = current()
+    with repository.lock:
+        ident, queries, _ = locate(repository, span_id)
+        return spans_from(_page(ask(queries, ident), limit, offset))
+
+
+def _artifacts(
+    span_id: SpanId, ask: Callable[[SpanQueries, bytes], Iterable[LinkRow]], limit: int | None, offset: int
+) -> list[LabelledArtifact]:
+    repository = current()
+    with repository.lock:
+        ident, queries, _ = locate(repository, span_id)
+        rows = [row for row in ask(queries, ident) if row.name is not None]
+    return labelled(repository, _page(rows, limit, offset))
+
+
+def _page(rows: list[Any], limit: int | None, offset: int) -> list[Any]:
+    return rows[offset : None if limit is None else offset + limit]

@@ -1,0 +1,70 @@
+"""Which span is meant, and the tree around it: answers from the catalog, or from the spans in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cas.catalog.spans import SpanQueries, SpanRow
+from cas.errors import SpanError, SpanNotFound
+from cas.models.inflight import in_flight
+from cas.models.span import Span, span_of
+from cas.repository import history
+
+if TYPE_CHECKING:
+    from cas.repository.repository import Repository
+
+__all__ = ["SpanId", "current_span_id", "locate", "span_bytes", "spans_from"]
+
+SpanId = Any
+"""What names a span: its id, a prefix of it, ``%prefix``, a Span, or ``"current"``."""
+
+
+def current_span_id(repository: Repository) -> bytes | None:
+    """The id of the innermost open span, also where a parent process opened it."""
+    span = repository.current_span()
+    return span.id_bytes if span is not None else None
+
+
+def span_bytes(repository: Repository, span: SpanId) -> bytes:
+    """The 32 bytes of a span's id, which need not exist. Raises SpanError for ``"current"`` outside of spans,
+    SpanNotFound.
+    """
+    if isinstance(span, str) and span == "current":
+        found = current_span_id(repository)
+        if found is None:
+            raise SpanError("no span is open here", hint='open one: with span_context(label="…"):')
+        return found
+    text = span if isinstance(span, str) else getattr(span, "node_id", None) or getattr(span, "id", None)
+    if not isinstance(text, str):
+        raise SpanNotFound(f"{span!r:.80} names no span", hint='give its id (span.node_id), or "current" inside of it')
+    if len(text) == 64:
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            raise SpanNotFound(f"{text!r} is no span id", hint="see them: cas span list") from None
+    return bytes.fromhex(repository.span_info(text).id)
+
+
+def locate(repository: Repository, span: SpanId) -> tuple[bytes, SpanQueries, SpanRow]:
+    """A span's id, where to ask about it, and its row. Hold the repository's lock. Raises SpanError, SpanNotFound."""
+    ident = span_bytes(repository, span)
+    flying = in_flight(repository).queries()
+    if flying is not None:
+        row = flying.get(ident)
+        if row is not None:
+            return ident, flying, row
+    history.catch_up_all(repository)
+    queries = repository.catalog.spans()
+    row = queries.get(ident)
+    if row is None:
+        raise SpanNotFound(
+            f"no span {ident.hex()[:12]} in {repository.root}",
+            hint="see them: cas span list; or is it in another repository?",
+        )
+    return ident, queries, row
+
+
+def spans_from(rows: Iterable[SpanRow]) -> list[Span]:
+    """Spans, each of its own class, from rows."""
+    return [span_of(row) for row in rows]
