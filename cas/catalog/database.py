@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cas.catalog.schema import SCHEMA, SCHEMA_VERSION
+from cas.errors import UsageError
 
 __all__ = ["Database"]
 
@@ -24,7 +25,14 @@ class Database:
         self.lock = threading.RLock()
         self._path = path
         self._owner = owner
-        self.connection = self._open()
+        self._connection: sqlite3.Connection | None = self._open()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection. Raises UsageError once it was closed."""
+        if self._connection is None:
+            raise UsageError("the repository is closed", hint="open it again: cas.open(…)")
+        return self._connection
 
     def _open(self) -> sqlite3.Connection:
         if self._path is not None:
@@ -101,9 +109,11 @@ class Database:
     def reopen(self) -> None:
         """A connection of its own, for a process just forked: SQLite's must not be shared across fork."""
         self.lock = threading.RLock()
-        self.connection = self._open()
+        self._connection = self._open()
 
     def close(self) -> None:
         """Close the connection."""
         with self.lock:
-            self.connection.close()
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

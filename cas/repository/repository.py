@@ -6,15 +6,18 @@ Each method says in a line what it does and hands over to the module of its subj
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cas import clock
 from cas.catalog.catalog import Catalog
+from cas.errors import CasError
 from cas.objects.store import ObjectStore
 from cas.refs.log import RefLog
 from cas.repository import config, resolving
@@ -458,4 +461,12 @@ def _after_fork() -> None:
         repository._forked()
 
 
+def _at_exit() -> None:
+    # Nothing is lost without this: an open pack is as durable as a sealed one, and the next writer would seal it.
+    for repository in list(_ALL):
+        with suppress(CasError):
+            repository.close()
+
+
 os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)
