@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from cas.errors import CodecError
-from cas.literals.codec import Codec, Content, Decoding, Encoding, read_bounded, read_members, write_members
+from cas.literals.codec import Codec, Content, Decoding, Encoding, Members, read_bounded, read_members, write_members
 from cas.literals.literal import Literal
 from cas.literals.plain import decode_plain, encode_plain
-from cas.objects.ids import Kind
 
 __all__ = ["ARRAY", "SCALAR", "array_bytes", "array_of", "build_dtype", "describe_dtype"]
 
@@ -41,8 +40,7 @@ class ArrayCodec(Codec):
         schema = decode_plain(read_bounded(entry.id, decoding.store, "the schema of an array", 1 << 24))
         match schema:
             case {"dtype": dtype, "shape": list(shape)} if all(type(side) is int and side >= 0 for side in shape):
-                values = members.get(_VALUES)
-                content = b"" if values is None else decoding.store.read(values.id, Kind.BLOB)
+                content = Members(members, decoding.store).get(_VALUES) or b""
                 return array_of(content, build_dtype(dtype), shape)
         raise CodecError(f"the schema of a {literal.type} does not give its dtype and shape")
 

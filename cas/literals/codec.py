@@ -14,9 +14,10 @@ from cas.objects.ids import Kind, ObjectId
 if TYPE_CHECKING:
     from cas.objects.trees import TreeEntry
 
-__all__ = ["Codec", "Content", "Decoding", "Encoding", "read_bounded", "read_members"]
+__all__ = ["Budget", "Codec", "Content", "Decoding", "Encoding", "Members", "read_bounded", "read_members"]
 
 MAX_SMALL = 1 << 30
+MAX_UNFOLDED = 1 << 33
 _SMALL = 1 << 16
 
 
@@ -36,12 +37,29 @@ class Encoding(NamedTuple):
     child: Callable[[object, str], Literal]
 
 
+class Budget:
+    """How much one decoding may unfold: a child that stands in many places is read anew for each of them.
+
+    Without a bound, a few small objects that refer to each other many times would fill any memory.
+    """
+
+    def __init__(self, left: int = MAX_UNFOLDED) -> None:
+        self._left = left
+
+    def spend(self, size: int) -> None:
+        """Take a child's size in bytes, and something for the objects around it. Raises LimitExceeded."""
+        self._left -= size + 1024
+        if self._left < 0:
+            raise LimitExceeded(f"the repeated parts of a stored value unfold to more than {MAX_UNFOLDED >> 30} GiB")
+
+
 class Decoding(NamedTuple):
-    """One decoding under way: where objects come from, and what is allowed."""
+    """One decoding under way: where objects come from, what is allowed, and how much repeated parts may take."""
 
     store: Store
     allow_pickle: bool
     child: Callable[[Literal], object]
+    budget: Budget | None = None
 
 
 class Codec:
@@ -105,6 +123,28 @@ class Codec:
         return self.decode(store.read(literal.content, Kind.BLOB))
 
 
+class Members:
+    """The members of a stored tree, each blob read when it is asked for."""
+
+    def __init__(self, entries: Mapping[str, Any], store: Store) -> None:
+        self.entries = entries
+        self.store = store
+
+    def get(self, name: str) -> bytes | None:
+        """A member's bytes, or None where there is no such member."""
+        from cas.objects.trees import Blob
+
+        entry = self.entries.get(name)
+        if entry is None:
+            return None
+        if not isinstance(entry, Blob):
+            raise CodecError(f"member {name} is not a blob")
+        content = self.store.read(entry.id, Kind.BLOB)
+        if len(content) != entry.size:
+            raise CodecError(f"member {name} has {len(content)} bytes, not {entry.size}")
+        return content
+
+
 def write_members(
     members: Mapping[str, Bytes], writer: Writer, others: Mapping[str, TreeEntry] | None = None
 ) -> Content:
@@ -127,7 +167,7 @@ def _octets(content: Bytes) -> bytes | memoryview:
 
 def read_members(literal: Literal, store: Store) -> dict[str, Any]:
     """The entries of a literal's tree: blobs and literals. Raises CodecError when it is not one."""
-    from cas.objects.trees import Blob, LiteralRef, decode_tree
+    from cas.objects.trees import Blob, LiteralRef, decode_tree, tree_size
 
     if store.kind(literal.content) is not Kind.TREE:
         raise CodecError(f"content of a {literal.type} is not a tree")
@@ -135,6 +175,8 @@ def read_members(literal: Literal, store: Store) -> dict[str, Any]:
     for name, entry in entries.items():
         if not isinstance(entry, (Blob, LiteralRef)):
             raise CodecError(f"member {name} of a {literal.type} is neither a blob nor a literal")
+    if tree_size(entries) != literal.size:
+        raise CodecError(f"the members of a {literal.type} do not have the size that is said of them")
     return entries
 
 

@@ -88,10 +88,15 @@ def _read_tree(literal: Literal, decoding: Decoding) -> Any:
     if not isinstance(skeleton, Blob) or set(members) != set(map(str, range(len(members)))):
         raise CodecError(f"tree of a {literal.type} does not have the members value, 0, 1, …")
 
+    seen: set[int] = set()
+
     def child(index: int) -> object:
         entry = members.get(str(index))
         if not isinstance(entry, LiteralRef):
             raise CodecError(f"tree of a {literal.type} has no literal {index}")
+        if index in seen and decoding.budget is not None:
+            decoding.budget.spend(entry.size)
+        seen.add(index)
         return decoding.child(Literal(entry.type, entry.version, entry.id, entry.size))
 
     return decode_plain(read_bounded(skeleton.id, decoding.store, f"the skeleton of a {literal.type}"), child)

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from itertools import repeat
 from typing import Any, NamedTuple
 
-from cas.errors import CodecError, DeclarationError, UnknownType, UnsupportedFormat
-from cas.literals.codec import Codec, Decoding, Encoding
+from cas.errors import CodecError, DeclarationError, LimitExceeded, UnknownType, UnsupportedFormat
+from cas.literals.codec import Budget, Codec, Decoding, Encoding
 from cas.literals.literal import Literal
 from cas.literals.plain import PLAIN, all_flat, encode_flat
 from cas.literals.ports import Store, Writer
+from cas.literals.promises import PLACES
 from cas.literals.scalars import BYTES, SCALARS, TEXT
 
-__all__ = ["codec_of", "decode", "encode", "encode_many", "promise", "register", "registered", "serve"]
+__all__ = ["codec_of", "decode", "encode", "encode_many", "register", "registered", "serve"]
+
+
+MAX_NESTING = 24
+"""How many values with members of other types may stand inside each other."""
 
 
 class _Entry(NamedTuple):
@@ -83,6 +89,9 @@ class Registry:
         entry = self._by_tag.get((tag, version))
         if entry is not None:
             return entry.load()
+        if tag in PLACES:
+            import_module(PLACES.pop(tag))
+            return self.of_tag(tag, version)
         known = [number for name, number in self._by_tag if name == tag]
         if known and version > max(known):
             raise UnsupportedFormat(
@@ -119,18 +128,6 @@ def register(codec: Codec) -> None:
     _REGISTRY.add(_Entry(codec.type, codec.version, tuple(codec.types), tuple(codec.bases), lambda: codec))
 
 
-def promise(
-    tag: str,
-    load: Callable[[], Codec],
-    *,
-    version: int = 1,
-    types: tuple[type | str, ...] = (),
-    bases: tuple[type | str, ...] = (),
-) -> None:
-    """As :func:`register`, for a codec that ``load`` imports at its first use; for rooms above this one."""
-    _REGISTRY.add(_Entry(tag, version, types, bases, load))
-
-
 def serve(tag: str, version: int, *kinds: type | str) -> None:
     """Let the codec of a stored type take values of more Python types, exactly these.
 
@@ -162,14 +159,21 @@ def encode(
     ``name`` is what errors call the value (a variable, a field); ``codec`` overrides the one registered for its type.
     Raises UnknownType when no codec serves the type, CodecError when the value cannot be stored.
     """
-    called = name or "value"
+    return _encode(value, writer, name or "value", MAX_NESTING, allow_pickle=allow_pickle, codec=codec)
+
+
+def _encode(
+    value: object, writer: Writer, name: str, levels: int, *, allow_pickle: bool, codec: Codec | None = None
+) -> Literal:
+    if not levels:
+        raise CodecError(f"{name} is in more than {MAX_NESTING} values, each inside another")
     if codec is None:
-        codec = (_REGISTRY.of_type(type(value)) or _unregistered(value, called, allow_pickle)).choose(value)
+        codec = (_REGISTRY.of_type(type(value)) or _unregistered(value, name, allow_pickle)).choose(value)
 
     def child(member: object, path: str) -> Literal:
-        return encode(member, writer, name=path, allow_pickle=allow_pickle)
+        return _encode(member, writer, path, levels - 1, allow_pickle=allow_pickle)
 
-    content, size = codec.write(value, Encoding(writer, called, allow_pickle, child))
+    content, size = codec.write(value, Encoding(writer, name, allow_pickle, child))
     return Literal(codec.type, codec.version, content, size)
 
 
@@ -185,7 +189,7 @@ def encode_many(values: Iterable[object], writer: Writer, *, allow_pickle: bool 
         if contents:
             tags = map(PLAIN.__getitem__, kinds)
             rows = zip(tags, [1] * len(batch), writer.put_blobs(contents), map(len, contents), strict=True)
-            return list(map(Literal._make, rows))
+            return list(map(tuple.__new__, repeat(Literal), rows))  # Literal._make, in C
     return [
         encode(value, writer, name=f"value {position}", allow_pickle=allow_pickle)
         for position, value in enumerate(batch)
@@ -198,12 +202,18 @@ def decode(literal: Literal, store: Store, *, allow_pickle: bool = False) -> Any
     Raises CodecError when no codec reads its type or the bytes are not what that codec writes, UnsupportedFormat when a
     newer cas wrote it, UnsafeSerializer for pickle that the call does not allow.
     """
+    return _decode(literal, store, allow_pickle, Budget(), MAX_NESTING)
+
+
+def _decode(literal: Literal, store: Store, allow_pickle: bool, budget: Budget, levels: int) -> Any:
+    if not levels:
+        raise LimitExceeded(f"a stored value has more than {MAX_NESTING} values, each inside another")
     codec = _REGISTRY.of_tag(literal.type, literal.codec)
 
     def child(member: Literal) -> object:
-        return decode(member, store, allow_pickle=allow_pickle)
+        return _decode(member, store, allow_pickle, budget, levels - 1)
 
-    return codec.read(literal, Decoding(store, allow_pickle, child))
+    return codec.read(literal, Decoding(store, allow_pickle, child, budget))
 
 
 def _unregistered(value: object, name: str, allow_pickle: bool) -> Codec:

@@ -191,3 +191,27 @@ def test_heavy_libraries_stay_unloaded_until_needed():
         "assert not {'pandas', 'numpy', 'pyarrow', 'polars'} & set(sys.modules), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_values_inside_values_are_bounded_both_ways(writer):
+    import pandas as pd
+
+    value = 1
+    with pytest.raises(CodecError, match="each inside another"):
+        for _ in range(30):
+            value = pd.Series([[value], "x"], dtype=object)
+        encode(value, writer)
+
+
+def test_parts_that_unfold_without_end_are_refused(writer, monkeypatch):
+    monkeypatch.setattr(cas.literals.codec.Budget.__init__, "__defaults__", (1 << 20,))
+    big = Pair(b"x" * 300_000, b"y")
+    assert len(decode(encode([big, big, big], writer), writer.store)) == 3
+    with pytest.raises(LimitExceeded, match="unfold"):
+        decode(encode([big] * 9, writer), writer.store)
+
+
+def test_a_size_that_is_not_so_is_refused(writer):
+    literal = encode([Pair(b"x", b"y")], writer)
+    with pytest.raises(CodecError, match="do not have the size"):
+        decode(literal._replace(size=literal.size + 1), writer.store)

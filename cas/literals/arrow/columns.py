@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
@@ -13,31 +13,12 @@ from cas.errors import CodecError
 from cas.literals.arrow.join import join
 from cas.literals.arrow.split import one_chunk, split
 from cas.literals.arrow.types import build, describe
-from cas.literals.ports import Store
-from cas.objects.ids import Kind
-from cas.objects.trees import Blob
+from cas.literals.codec import Members
 
-__all__ = ["Members", "load_column", "store_column"]
+__all__ = ["load_column", "store_column"]
 
 _CHUNK = (1 << 31) - 1
 _WIDE = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}
-
-
-class Members:
-    """The blobs of a stored table, each read when it is asked for."""
-
-    def __init__(self, entries: Mapping[str, Any], store: Store) -> None:
-        self.entries = entries
-        self.store = store
-
-    def get(self, name: str) -> bytes | None:
-        """A member's bytes, or None where there is no such member."""
-        entry = self.entries.get(name)
-        if entry is None:
-            return None
-        if not isinstance(entry, Blob):
-            raise CodecError(f"member {name} is not a blob")
-        return self.store.read(entry.id, Kind.BLOB)
 
 
 def store_column(column: pa.Array | pa.ChunkedArray, prefix: str, members: dict[str, Any], name: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from cas.errors import CodecError, NotFound
-from cas.literals.arrow.columns import Members, load_column, store_column
-from cas.literals.codec import Codec, Content, Decoding, Encoding, read_bounded, read_members, write_members
+from cas.literals.arrow.columns import load_column, store_column
+from cas.literals.codec import Codec, Content, Decoding, Encoding, Members, read_bounded, read_members, write_members
 from cas.literals.literal import Literal
 from cas.literals.plain import decode_plain, encode_plain
 from cas.literals.ports import Store

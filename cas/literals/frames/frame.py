@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from cas.errors import CodecError
-from cas.literals.arrow.columns import Members
 from cas.literals.arrow.table import SCHEMA, open_schema
 from cas.literals.codec import Codec, Content, Decoding, Encoding, write_members
 from cas.literals.frames.indexes import label_form, load_index, store_index
@@ -122,7 +121,6 @@ def _write(schema: dict[str, Any], attrs: Any, parts: Parts) -> Content:
 
 def _open(literal: Literal, decoding: Decoding) -> tuple[dict[str, Any], Source]:
     schema, members = open_schema(literal, decoding.store)
-    assert isinstance(members, Members)
     return schema, Source(members, decoding)
 
 

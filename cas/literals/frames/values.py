@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from cas.errors import CodecError
 from cas.literals.arrays import array_bytes, array_of, build_dtype, describe_dtype
-from cas.literals.arrow.columns import Members, load_column, store_column
-from cas.literals.codec import Decoding, Encoding
+from cas.literals.arrow.columns import load_column, store_column
+from cas.literals.codec import Decoding, Encoding, Members
 from cas.literals.frames.zones import zone_form, zone_of
 from cas.literals.literal import Literal
 from cas.objects.trees import LiteralRef
