@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from measure import (
     bytes_below,
     cas_command,
     command,
-    command_with_memory,
     compare,
     copy_synced,
     fresh,
     in_turn,
+    memory_of,
     portion,
     size,
     timed,
@@ -34,13 +35,10 @@ def run(settings: Settings) -> Iterator[Figure]:
     write_random(source, total)
     name, checksum = checksum_of(source)
     cold = min(command(cas, "--version") for _ in range(5))
-    memory: list[int] = []
 
     def ingest() -> float:
         command(cas, "init", fresh(home))
-        taken, resident = command_with_memory(cas, "-C", home, "put", source, "big")
-        memory.append(resident)
-        return taken
+        return command(cas, "-C", home, "put", source, "big")
 
     def copy_and_checksum() -> float:
         os.sync()
@@ -57,8 +55,9 @@ def run(settings: Settings) -> Iterator[Figure]:
 
     what = f"{size(total)} incompressible"
     yield compare(f"ingest {what}", f"cp + fsync, {name}", in_turn(copy_and_checksum, ingest, settings.rounds), 2)
-    own = command_with_memory(cas, "--version")[1]
-    yield against("memory of it over the interpreter's own", max(memory) - own, 300 * MIB, size)
+    command(cas, "init", fresh(home))
+    memory = memory_of(cas, "-C", home, "put", source, "big") - memory_of(sys.executable, "-c", "pass")
+    yield against("memory of it over the interpreter's own", memory, 300 * MIB, size)
     again = in_turn(checksum, lambda: command(cas, "-C", home, "put", source, "big") - cold, settings.rounds)
     yield compare("ingest it again, less the cold start", name, again, 1.25)
     yield compare("read it back, verified", "cp + fsync", in_turn(restore_by_copy, restore, settings.rounds), 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 from measure import Figure, Settings, cas_command, command, compare, fresh, in_turn
 
@@ -12,7 +13,7 @@ import cas
 
 def run(settings: Settings) -> Iterator[Figure]:
     home = fresh(settings.room / "cas")
-    with cas.init(home) as repo:
+    with closing(cas.init(home)) as repo:
         repo.put_many([({"n": index}, f"item@n={index}") for index in range(settings.scaled(1_000, 100))])
     script = cas_command()
     pairs = in_turn(

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 
-from measure import Figure, Settings, against, compare, fresh, seconds, timed
+from measure import Figure, Settings, against, compare, fresh, in_turn, noted, seconds, timed
 
 import cas
 
 
 def run(settings: Settings) -> Iterator[Figure]:
     yield from many_refs(settings.room / "wide", settings.scaled(100_000, 5_000))
-    yield from long_history(settings.room / "long", settings.scaled(5_000, 300))
+    yield from long_history(settings.room, settings.scaled(5_000, 300))
 
 
 def many_refs(home: Path, count: int) -> Iterator[Figure]:
     draw = random.Random(4)
-    with cas.init(fresh(home)) as repo:
+    with closing(cas.init(fresh(home))) as repo:
         repo.put_many([(index, f"item@n={index:06d}") for index in range(count)])
+        first = timed(lambda: repo.resolve("item@n=000000"))
+        yield noted(f"the first resolve after {count:,} puts (the catalog takes them in)", seconds(first))
         for how, refs in (
             ("exact", [f"item@n={draw.randrange(count):06d}" for _ in range(5_000)]),
             (
-                "by alias or version",
+                "by version",
                 [f"item@n={index:06d}#{repo.resolve(f'item@n={index:06d}').version}" for index in range(500)],
             ),
         ):
@@ -32,14 +36,24 @@ def many_refs(home: Path, count: int) -> Iterator[Figure]:
             yield against(f"resolve among {count:,} refs, {how}, median", taken, 100e-6, seconds)
 
 
-def long_history(home: Path, count: int) -> Iterator[Figure]:
-    """One name, one put a version; the last 50 against the 5th to the 55th."""
-    puts, reads = [], []
-    with cas.init(fresh(home)) as repo:
-        for index in range(count):
-            puts.append(timed(lambda index=index: repo.put({"n": index}, "history")))
-            reads.append(timed(lambda: repo.resolve("history")))
-    early, late = slice(4, 54), slice(count - 50, count)
+def long_history(room: Path, count: int) -> Iterator[Figure]:
+    """One name, one put for each version: the last 50 of many, in turn with versions 5 to 54 of a new repository."""
+    with closing(cas.init(fresh(room / "long"))) as long, closing(cas.init(fresh(room / "short"))) as short:
+        for index in range(count - 50):
+            long.put({"n": index}, "history")
+        for index in range(4):
+            short.put({"n": index}, "history")
+        values = itertools.count(count)
+        puts = in_turn(lambda: put(short, next(values)), lambda: put(long, next(values)), 50)
+        reads = in_turn(lambda: resolve(short), lambda: resolve(long), 50)
     what = f"version {count:,} of one name"
-    yield compare(f"put {what}", "versions 5-54", [(median(puts[early]), median(puts[late]))], 1.25)
-    yield compare(f"resolve {what}", "versions 5-54", [(median(reads[early]), median(reads[late]))], 1.25)
+    yield compare(f"put {what}", "versions 5-54 of another", puts, 1.25)
+    yield compare(f"resolve {what}", "versions 5-54 of another", reads, 1.25)
+
+
+def put(repo: cas.Repository, number: int) -> float:
+    return timed(lambda: repo.put({"n": number}, "history"))
+
+
+def resolve(repo: cas.Repository) -> float:
+    return median(timed(lambda: repo.resolve("history")) for _ in range(5))

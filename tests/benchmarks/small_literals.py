@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from measure import Figure, Settings, bytes_below, command, compare, fresh, in_turn, portion, timed
@@ -82,7 +83,7 @@ def read_back(settings: Settings, ours: Path, theirs: Path, count: int) -> Itera
     def from_git() -> float:
         return command("git", "cat-file", "--batch", cwd=theirs, stdin=request)
 
-    with cas.open(ours) as repo:
+    with closing(cas.open(ours)) as repo:
         ids = [bytes.fromhex(repo.resolve(ref).content_id) for ref in refs]
         yield compare(
             f"{len(chosen):,} random reads by object id",

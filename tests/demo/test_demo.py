@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_every_row_of_2013() -> None:
 
 
 def test_thirty_six_partitions_in_one_transaction(played: tuple[Path, list[str]]) -> None:
-    with cas.open(played[0]) as repo:
+    with closing(cas.open(played[0])) as repo:
         parts = repo.find("flights_clean")
         assert len(parts) == 36
         assert {part.partitions["origin"] for part in parts} == {"EWR", "JFK", "LGA"}
@@ -36,7 +37,7 @@ def test_thirty_six_partitions_in_one_transaction(played: tuple[Path, list[str]]
 
 
 def test_only_what_changed_has_two_versions(played: tuple[Path, list[str]]) -> None:
-    with cas.open(played[0]) as repo:
+    with closing(cas.open(played[0])) as repo:
         twice = {
             version.ref.partition("#")[0] for version in repo.log() if len(repo.log(version.ref.partition("#")[0])) > 1
         }
@@ -44,7 +45,7 @@ def test_only_what_changed_has_two_versions(played: tuple[Path, list[str]]) -> N
 
 
 def test_the_model_leads_back_to_the_raw_table(played: tuple[Path, list[str]]) -> None:
-    with cas.open(played[0]) as repo:
+    with closing(cas.open(played[0])) as repo:
         labels = []
         span = repo.producer("delay_model")
         while span is not None:
@@ -55,7 +56,7 @@ def test_the_model_leads_back_to_the_raw_table(played: tuple[Path, list[str]]) -
 
 
 def test_model_and_reports_come_back(played: tuple[Path, list[str]], tmp_path: Path) -> None:
-    with cas.open(played[0]) as repo:
+    with closing(cas.open(played[0])) as repo:
         model = repo.get("delay_model")
         assert set(model) == {"intercept", "dep_delay", "distance"}
         assert 0.9 < model["dep_delay"] < 1.1
@@ -84,7 +85,7 @@ def test_the_story_names_commands_and_the_place(played: tuple[Path, list[str]]) 
 
 
 def test_the_repository_passes_fsck(played: tuple[Path, list[str]]) -> None:
-    with cas.open(played[0]) as repo:
+    with closing(cas.open(played[0])) as repo:
         assert repo.fsck().ok
 
 
