@@ -96,12 +96,9 @@ class Interface:
 
     def providers(self, facts: Facts, queries: Mapping[str, ArtifactQuery], besides: str) -> list[str]:
         """The parameters, other than one, that hold a version of an artifact."""
-        by_query = [n for n, query in queries.items() if query.facts.address == facts.address and n != besides]
-        return by_query + [
-            n
-            for n, held in self.artifacts.items()
-            if held.address == facts.address and n not in by_query and n != besides
-        ]
+        by_query = [name for name, query in queries.items() if query.facts.address == facts.address]
+        by_annotation = [name for name, held in self.artifacts.items() if held.address == facts.address]
+        return [name for name in dict.fromkeys(by_query + by_annotation) if name != besides]
 
     def _needs(self, name: str, query: ArtifactQuery, queries: Mapping[str, ArtifactQuery]) -> list[str]:
         needs = [one.name for one in query.inputs]
