@@ -100,6 +100,7 @@ def _entries(pack: Pack) -> Iterator[ScannedEntry | Damage]:
     at, starts = len(MAGIC), iter(pack.places())
     while True:
         for entry in scan(pack.pages, at, pack.end):
+            pack.touch(entry.end - entry.offset)
             fault = _fault(pack, entry)
             yield entry if fault is None else Damage(pack.name, entry.offset, entry.kind, entry.id, fault)
             at = entry.end

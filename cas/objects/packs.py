@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap as mapping
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +39,8 @@ SQUEEZED = 0x80
 MAX_PAYLOAD = 256 << 20
 _TRAILER = struct.Struct("<QIB3sI32s8s")
 _KINDS = {int(kind): kind for kind in Kind}
+_HELD = 64 << 20
+_DONTNEED = getattr(mapping, "MADV_DONTNEED", None)
 _NEVER_SQUEEZED = frozenset({Kind.MAP, Kind.PART})
 
 
@@ -66,6 +69,7 @@ class Pack:
         "_count",
         "_index",
         "_places",
+        "_touched",
         "end",
         "find",
         "mapped",
@@ -83,6 +87,7 @@ class Pack:
         self.pages = pages
         self.modified = modified
         self._places: Mapping[bytes, int] | None = None
+        self._touched = 0
         trailer = _read_trailer(name, pages)
         self.end = trailer.footer
         self._count = trailer.entries
@@ -102,6 +107,7 @@ class Pack:
         start = offset + ENTRY_SIZE
         if start + length > self.end:
             raise PackCorrupt(f"pack {self.name}: the entry at {offset} runs beyond the entries")
+        self.touch(length)
         try:
             return verified(number, ident, self.pages[start : start + length])
         except CorruptObject as error:
@@ -113,6 +119,13 @@ class Pack:
             return self.entry(offset)
         except CorruptObject as error:
             return error
+
+    def touch(self, length: int) -> None:
+        """Count bytes read; every so often let go of the pages, which would count as this process's memory."""
+        self._touched += length
+        if self._touched >= _HELD and _DONTNEED is not None:
+            self._touched = 0
+            self.pages.madvise(_DONTNEED)
 
     def kind(self, offset: int) -> Kind:
         """The kind of the entry at ``offset``, not verified."""
@@ -279,6 +292,7 @@ def _scanned(name: str, pages: mmap, modified: int) -> Pack:
         if entry.kind is Kind.MAP
     )
     pack._count, pack._index, pack._places, pack.sound = len(places), 0, places, False
+    pack._touched = 0
     pack.find = lambda key: places.get(key, -1)
     pack.take = lambda _: None
     return pack

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PackWriter"]
 
+_PEEK = 1024
 _BUFFER = 4 << 20
 _WRITERS: weakref.WeakSet[PackWriter] = weakref.WeakSet()
 
@@ -248,8 +249,13 @@ class PackWriter:
                 return None
             with storage_errors(f"read pack {self.store.directory}"):
                 file = self._drain()
-                number, length, ident = ENTRY.unpack(file.read(at, ENTRY_SIZE))
-                return verified(number, ident, file.read(at + ENTRY_SIZE, length))
+                # Small entries, nearly all, in one read.
+                found = file.read(at, ENTRY_SIZE + _PEEK)
+                number, length, ident = ENTRY.unpack_from(found)
+                stored = found[ENTRY_SIZE : ENTRY_SIZE + length]
+                if len(stored) < length:
+                    stored = file.read(at + ENTRY_SIZE, length)
+                return verified(number, ident, stored)
 
     def kind(self, key: bytes) -> Kind | None:
         """The kind of something put and not yet sealed."""
