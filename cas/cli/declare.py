@@ -37,7 +37,7 @@ def declaration_dict(repository: Repository, name: str) -> dict[str, Any]:
     "declare",
     cls=Command,
     examples="""
-cas declare flights_clean -k origin --time month --type table
+cas declare flights_clean -k origin --time month
 cas declare model --description "Delay by hour and carrier"
 cas declare flights_clean --show
 """,

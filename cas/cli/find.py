@@ -30,13 +30,13 @@ def read_partitions(texts: tuple[str, ...]) -> tuple[dict[str, str], str | None]
     cls=Command,
     examples="""
 cas find 'flights*' -p origin=EWR
-cas find -m source=faa --type table
+cas find -m source=faa --type pandas.DataFrame
 cas find -p time=2013-01 --json
 """,
 )
 @click.argument("pattern", default="*")
 @click.option("-p", "--partition", "partitions", multiple=True, metavar="KEY=VALUE", help="With this partition value.")
-@click.option("--type", "type_", metavar="TYPE", help="Of this type.")
+@click.option("--type", "type_", metavar="TYPE", help="Of this type; * and ? stand for anything.")
 @metadata_option("With this metadata; KEY:=JSON for other than text.")
 @limit_option
 @json_option

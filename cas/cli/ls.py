@@ -52,10 +52,11 @@ def command(terminal: Terminal, pattern: str | None, as_json: bool) -> None:
             terminal.print_array(name.to_dict() for name in names)
         else:
             terminal.print_lines(name_lines(names, terminal.when, terminal.style))
-            if not names and pattern is None:
-                terminal.note("nothing stored yet; cas put SOURCE REF stores something")
+            if not names:
+                nothing = "nothing stored yet; cas put SOURCE REF stores something"
+                terminal.note(f"no name matches {pattern}" if pattern else nothing)
         return
-    found = _partitions(repository, pattern)
+    found = sorted(_partitions(repository, pattern), key=lambda version: version.ref)
     if as_json:
         terminal.print_array(version.to_dict() for version in found)
     else:
