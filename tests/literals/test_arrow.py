@@ -245,3 +245,20 @@ def test_compute_works_on_what_was_read(writer):
     table = pa.table({"a": [1.5, None, 2.5]})
     found = decode(encode(table, writer), writer.store)
     assert pc.sum(found["a"]).as_py() == 4.0
+
+
+def test_text_too_long_for_its_offsets_comes_back_in_chunks(writer, monkeypatch):
+    monkeypatch.setattr("cas.literals.arrow.columns._CHUNK", 10)
+    for kind in (pa.string(), pa.binary()):
+        column = pa.chunked_array([["abcd", "efgh"], [None, "ijkl", "", "mnopqrstuv"]]).cast(kind)
+        literal = encode(column, writer)
+        found = decode(literal, writer.store)
+        assert found.type == kind
+        assert found.num_chunks == 3
+        assert found.equals(column)
+        assert encode(found, writer) == literal
+        assert encode(pa.chunked_array([pa.concat_arrays(column.chunks)]), writer) == literal
+        with pytest.raises(CodecError, match="does not fit its type"):
+            decode(encode(pa.chunked_array([["x" * 11]]).cast(kind), writer), writer.store)
+    table = pa.table({"s": ["abcd", "efgh", "ijkl"]})
+    assert decode(encode(table, writer), writer.store).equals(table)

@@ -233,3 +233,16 @@ def same_types(found, value):
     if isinstance(value, (set, frozenset)):
         return sorted(map(repr, map(type, found))) == sorted(map(repr, map(type, value)))
     return True
+
+
+def test_headers_that_claim_what_is_not_there_cost_nothing():
+    """Nested arrays, each of which claims all the bytes that are left: the decoder must not believe them."""
+    import resource
+    import struct
+
+    size = 1_000_000
+    content = b"".join(b"\xdd" + struct.pack(">I", size - 5 * level - 5) for level in range(900))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CodecError):
+        decode_plain(content.ljust(size, b"\xc0"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-from pyarrow import types as kinds
+from pyarrow import compute as pc
 
 from cas.errors import CodecError
 from cas.literals.arrow.join import join
@@ -31,7 +32,7 @@ def store_column(column: pa.Array | pa.ChunkedArray, prefix: str, members: dict[
         kind = describe(column.type)
         form: dict[str, Any] = {"type": kind}
         if isinstance(column, pa.ChunkedArray):
-            if column.type in _WIDE and sum(map(_content_size, column.chunks)) > _CHUNK:
+            if column.type in _WIDE and _is_long(column):
                 form["wide"] = True
                 column = column.cast(_WIDE[column.type])
             column = one_chunk(column)
@@ -66,14 +67,16 @@ def _checked(lengths: Any) -> Iterable[int]:
     return lengths
 
 
-def _content_size(array: pa.Array) -> int:
-    buffer = array.buffers()[2]
-    return 0 if buffer is None else int(buffer.size)
+def _is_long(column: pa.ChunkedArray) -> bool:
+    """Whether a text or binary column has more bytes than 32-bit offsets reach; nulls and hidden bytes do not count."""
+    if column.nbytes <= _CHUNK:
+        return False
+    return (pc.sum(pc.binary_length(column).cast(pa.int64())).as_py() or 0) > _CHUNK
 
 
 def _narrow(array: pa.Array, kind: pa.DataType) -> pa.ChunkedArray:
     """A column whose content is too long for 32-bit offsets, in chunks that are not."""
-    edges = array.offsets if kinds.is_list(array.type) else _edges(array)
+    edges = np.frombuffer(array.buffers()[1], "<i8")
     chunks, start = [], 0
     while start < len(array):
         end = int(edges.searchsorted(int(edges[start]) + _CHUNK, side="right")) - 1
@@ -82,9 +85,3 @@ def _narrow(array: pa.Array, kind: pa.DataType) -> pa.ChunkedArray:
         chunks.append(array.slice(start, end - start).cast(kind))
         start = end
     return pa.chunked_array(chunks, kind)
-
-
-def _edges(array: pa.Array) -> Any:
-    import numpy as np
-
-    return np.frombuffer(array.buffers()[1], "<i8")
