@@ -182,7 +182,8 @@ class ActiveSpan:
         return None
 
     def _check_open(self) -> None:
-        if not self.is_open:
+        _ = self.state  # raises where it was not entered yet
+        if self._closed:
             raise SpanError(
                 f"span {self._label!r} is closed", hint="enter it again to add to it: with repo.span_again(id):"
             )
