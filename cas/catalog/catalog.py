@@ -14,12 +14,15 @@ from cas.catalog.refs import RefQueries
 from cas.catalog.spans import SpanQueries
 from cas.errors import RefRollback
 from cas.objects.ids import Kind, ObjectId
+from cas.refs import checkpoints
 from cas.refs.log import RefLog
 from cas.refs.segments import Segment
 
 __all__ = ["Catalog", "Position"]
 
 Position = tuple[int, str, int]  # (segment number, its digest, greatest stamp so far)
+# From this many segments on, a log is worth asking for a checkpoint.
+_LONG = 512
 _START: Position = (0, "0" * 64, 0)
 
 
@@ -81,6 +84,12 @@ class Catalog:
             self._apply_from(log, _START)
 
     def _apply_from(self, log: RefLog, position: Position) -> None:
+        if position == _START and log.has(_LONG):
+            folded = checkpoints.read(log.store, log)
+            if folded is not None:
+                whole = Segment(folded.number, 0, "", "", tuple(folded.entries), folded.digest)
+                self._apply(log, [whole])
+                position = self.position(log)
         batch: list[Segment] = []
         size = 0
         for segment in log.after(position[0], position[1]):

@@ -20,9 +20,9 @@ _WRITEBACK = 128 << 20  # start writing to the disk behind the writer, so that t
 class AppendFile:
     """``<directory>/<32 hex>.open``, created and locked; ``size`` counts what is written. Methods raise OSError."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, ending: str = ".open") -> None:
         self.directory = directory
-        self.descriptor, self.path = _create(directory)
+        self.descriptor, self.path = _create(directory, ending)
         self.number = self.path.stem
         self.size = 0
         self.synced = 0
@@ -30,6 +30,7 @@ class AppendFile:
         self._pushed = 0
         self._pool: ThreadPoolExecutor | None = None
         self._pushing: Future[None] | None = None
+        self._failure: BaseException | None = None
         try:
             self.append([MAGIC])
         except OSError:
@@ -60,6 +61,8 @@ class AppendFile:
         """Make the file durable, read-only and visible as a pack; its path. After an OSError the file must be dropped:
         the kernel reports a failed write-back once only, so a second fsync would lie."""
         self._settle()
+        if self._failure is not None:
+            raise self._failure
         fsync_file(self.descriptor)
         os.fchmod(self.descriptor, 0o444)
         sealed = self.path.with_suffix(".pack")
@@ -107,15 +110,16 @@ class AppendFile:
         self._pushing = self._pool.submit(os.fsync, self.descriptor)
 
     def _settle(self) -> None:
+        """Wait for the write-back; what went wrong is kept for the seal, since appending may go on meanwhile."""
         if self._pushing is not None:
             pushing, self._pushing = self._pushing, None
-            pushing.result()
+            self._failure = self._failure or pushing.exception()
 
 
-def _create(directory: Path) -> tuple[int, Path]:
+def _create(directory: Path, ending: str) -> tuple[int, Path]:
     """A new locked file. One that a salvager took between its creation and its lock is left to the salvager."""
     for _ in range(100):
-        path = directory / f"{os.urandom(16).hex()}.open"
+        path = directory / f"{os.urandom(16).hex()}{ending}"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except FileNotFoundError:

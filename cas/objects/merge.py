@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["merge"]
 
 _LOCK = "merge.lock"
+# Not ".open": copies of records tell no story of running spans, so a salvager must not read one into them.
+MERGING = ".merging"
 _FIRST_CLASS = 64 * 1024
 _BATCH = 8 << 20
 
@@ -40,6 +42,8 @@ def merge(store: ObjectStore) -> int:
         lock = os.open(store.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in store.directory.glob(f"*{MERGING}"):
+                left.unlink()  # its merger died: we hold the lock
             store.refresh()
             victims = _crowd(store.packs, store.limits)
             return _replace(store, victims) if victims else 0
@@ -50,7 +54,7 @@ def merge(store: ObjectStore) -> int:
 
 
 def _replace(store: ObjectStore, victims: list[Pack]) -> int:
-    file = AppendFile(store.directory)
+    file = AppendFile(store.directory, MERGING)
     try:
         places, mapped = _copy(victims, file)
         end = file.size

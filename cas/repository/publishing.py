@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cas.errors import RefSyntax, VersionConflict
-from cas.refs import grammar
+from cas.refs import checkpoints, grammar
 from cas.refs.entries import DeclareEntry, Entry, VersionEntry
 from cas.refs.history import DEFAULT_VERSION_DIGITS
 from cas.refs.names import Name, check_version
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from cas.repository.known import Known, New
 
 __all__ = ["Target", "Wish", "append", "check_free", "declarations", "target", "version_entries"]
+
+
+# A log is folded into a checkpoint at each power of two from here on: all of it is copied twice at most.
+_FOLD = 1024
 
 
 class Target(NamedTuple):
@@ -168,4 +172,6 @@ def append(
         segment = log.append(number + 1, digest, entries, author=author, time=time)
         if segment is not None:
             catalog.wrote(log, segment)
+            if segment.number >= _FOLD and segment.number & (segment.number - 1) == 0:
+                checkpoints.write(log.store, log, segment.number)
             return

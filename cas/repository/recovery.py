@@ -87,7 +87,11 @@ def _settle(repository: Repository, told: Told) -> None:
         for ident, closed in closings:
             last = _finish(repository, story, ident, closed) if closed.intents else ident
             ended.append((span, last, _label(story, span)))
+    known = repository.catalog.spans()
     for span in story.abandoned():
+        row = known.get(span)
+        if row is not None and row.status != "open":
+            continue  # it closed in a later pack
         story.ends[span] = _abandon(repository, story, span)
         ended.append((span, story.ends[span], _label(story, span)))
     _enter(repository, story, ended)

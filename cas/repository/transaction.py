@@ -138,6 +138,7 @@ def _append(repository: Repository, wishes: Sequence[Wish]) -> list[ArtifactVers
         publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
         for index, end in zip(chosen, ended, strict=True):
             results[index] = version_of(repository, wishes[index], end)
+    repository.tidy()
     return [one for one in results if one is not None]
 
 
