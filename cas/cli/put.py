@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,14 +25,17 @@ __all__ = ["command", "read_source", "store"]
 FORMS = ("file", "json", "text", "bytes", "csv", "parquet")
 
 
-def read_source(source: str, form: str | None) -> Any:
+def read_source(source: str, form: str | None, room: Path) -> Any:
     """The value that SOURCE holds, read as ``form``; by default the file or directory itself, of stdin the bytes.
 
+    Standard input as a file passes through ``room``, so that it may be longer than memory.
     Raises NotFound, StorageError, UsageError (a directory read as a value), CodecError (not of that form).
     """
     if source == "-":
         if form == "file":
-            raise UsageError("standard input is no file", hint="leave --as away to store the bytes")
+            with (room / "stdin").open("wb") as stream:
+                shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
+            return room / "stdin"
         return _parse(sys.stdin.buffer.read(), form or "bytes", "standard input")
     path = Path(source)
     if not path.exists():
@@ -74,7 +79,7 @@ curl -s https://example.org/feed | cas put - feed --as json -m source=example
     "form",
     type=click.Choice(FORMS),
     metavar="FORM",
-    help="Read SOURCE as json, text, bytes, csv or parquet; default: file, as it is.",
+    help="Read SOURCE as json, text, bytes, csv or parquet; default: file, as it is (of -, bytes).",
 )
 @click.option("--version", metavar="V", help="Name the version (default: 12 digits of its content's id).")
 @metadata_option("Attach metadata; KEY:=JSON for other than text. Repeatable.")
@@ -99,8 +104,10 @@ def command(
     source, ref = _arguments(source, ref, value, form)
     metadata = read_metadata(pairs)
     repository = terminal.repository(writing=True)
-    with Progress(f"storing {source or 'value'}"):
-        content = read_json(value, "--value") if value is not None else read_source(source, form)
+    passing = repository.root / "tmp"
+    passing.mkdir(exist_ok=True)
+    with Progress(f"storing {source or 'value'}"), TemporaryDirectory(dir=passing) as room:
+        content = read_json(value, "--value") if value is not None else read_source(source, form, Path(room))
         made, changed = store(repository, content, ref, version=version, metadata=metadata)
     if as_json:
         terminal.print_json({**made.to_dict(), "unchanged": not changed})

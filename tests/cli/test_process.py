@@ -45,6 +45,8 @@ def test_stdin_and_stdout_are_for_bytes(stocked: Path, shell: Shell) -> None:
     assert shell("cat", "blob").stdout == content
     assert shell("get", "blob", "-").stdout == content
     assert shell("hash", "-", stdin=content).stdout.decode() == blake3(content).hexdigest() + "\n"
+    assert b"  file  " in shell("put", "-", "blob", "--as", "file", stdin=content).stdout
+    assert shell("cat", "blob").stdout == content
     table = shell("put", "-", "table", "--as", "csv", stdin=b"a\n1\n")
     assert table.returncode == 0, table.stderr
     assert shell("cat", "table").stdout == b"a\n1\n"
