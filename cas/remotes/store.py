@@ -17,6 +17,7 @@ from cas.errors import (
     OutcomeUnknown,
     RemoteError,
     RemoteProtocol,
+    StorageError,
     StorageFull,
 )
 from cas.remotes.faults import RETRIED, UNCERTAIN, Fault, fault_of, reason
@@ -214,7 +215,9 @@ class WriteStore(ReadStore):
         return self._create(name, lambda: self._writing.put_new(name, content), lambda: self._same(name, content))
 
     def create_from_file(self, name: str, path: Path) -> bool:
-        """:meth:`create` with the content of a local file, which may be larger than memory."""
+        """:meth:`create` with the content of a local file, which may be larger than memory; StorageError without it."""
+        if not path.is_file():
+            raise StorageError(f"{path} is not a file that could be sent to {self.url}")
         return self._create(name, lambda: self._writing.put_new_file(name, path), lambda: self._same_file(name, path))
 
     def delete(self, name: str) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cas import clock
+from cas.errors import StorageError
 from cas.remotes.probe import probe
 
 KINDS = (
@@ -158,6 +159,8 @@ def test_create_from_file(store, tmp_path):
     assert store.read("objects/big.pack") == content
     assert store.create_from_file("objects/none.pack", tmp_path / "none")
     assert store.read("objects/none.pack") == b""
+    with pytest.raises((StorageError, FileNotFoundError)):
+        store.create_from_file("objects/x.pack", tmp_path / "absent")
 
 
 def test_a_file_of_many_parts(remote, store, tmp_path):

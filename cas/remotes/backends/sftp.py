@@ -12,7 +12,6 @@ import asyncio
 import os
 import posixpath
 import stat
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -51,7 +50,6 @@ class SftpClient:
         self._loop = self._asyn.get_loop()
         self._timeout = seconds(options)
         self._connecting: asyncio.Lock | None = None
-        self._guard = threading.Lock()
         self._connection: Any = None
         self._sftp: Any = None
         self._root = location.path.removeprefix("/~/") if location.path.startswith("/~/") else location.path
