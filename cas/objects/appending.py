@@ -60,9 +60,7 @@ class AppendFile:
     def seal(self) -> Path:
         """Make the file durable, read-only and visible as a pack; its path. After an OSError the file must be dropped:
         the kernel reports a failed write-back once only, so a second fsync would lie."""
-        self._settle()
-        if self._failure is not None:
-            raise self._failure
+        self._settle(strict=True)
         fsync_file(self.descriptor)
         os.fchmod(self.descriptor, 0o444)
         sealed = self.path.with_suffix(".pack")
@@ -76,7 +74,7 @@ class AppendFile:
         """Make what was written durable, under the name the file has now. After an OSError the file must be dropped."""
         if self.synced == self.size:
             return
-        self._settle()
+        self._settle(strict=True)
         fsync_file(self.descriptor)
         if not self.synced:
             fsync_directory(self.directory)
@@ -84,8 +82,7 @@ class AppendFile:
 
     def drop(self) -> None:
         """Take back what is not durable yet: the tail, or the whole file. What was synced stays for a salvager."""
-        with suppress(OSError):
-            self._settle()
+        self._settle()
         with suppress(OSError):
             if self.synced:
                 os.ftruncate(self.descriptor, self.synced)
@@ -109,11 +106,13 @@ class AppendFile:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="cas-writeback")
         self._pushing = self._pool.submit(os.fsync, self.descriptor)
 
-    def _settle(self) -> None:
-        """Wait for the write-back; what went wrong is kept for the seal, since appending may go on meanwhile."""
+    def _settle(self, strict: bool = False) -> None:
+        """Wait for the write-back. What went wrong is kept for the next ``strict`` call: appending itself went well."""
         if self._pushing is not None:
             pushing, self._pushing = self._pushing, None
             self._failure = self._failure or pushing.exception()
+        if strict and self._failure is not None:
+            raise self._failure
 
 
 def _create(directory: Path, ending: str) -> tuple[int, Path]:

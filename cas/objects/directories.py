@@ -161,7 +161,8 @@ def export_tree(store: ObjectStore, tree: TreeId, path: Path) -> None:
 def _write_tree(store: ObjectStore, tree: TreeId, root: Path) -> list[tuple[Path, int]]:
     """Write everything below a tree; the directories made with the modes they are to get, parents first."""
     pending: list[tuple[TreeId, Path, int]] = [(tree, root, 0)]
-    modes: list[tuple[Path, int]] = [(root, 0o777 & ~_umask())]
+    umask = _umask()
+    modes: list[tuple[Path, int]] = [(root, 0o777 & ~umask)]
     while pending:
         ident, folder, depth = pending.pop()
         if depth > _MAX_DEPTH:
@@ -181,10 +182,10 @@ def _write_tree(store: ObjectStore, tree: TreeId, root: Path) -> list[tuple[Path
                 small.append((target, entry))
             else:
                 _same_size(target, entry, store.size(entry.id))
-                _write_file(target, entry.mode, partial(write_blob, store, entry.id))
+                _write_file(target, entry.mode, umask, partial(write_blob, store, entry.id))
         for (target, entry), payload in zip(small, store.read_many([entry.id for _, entry in small]), strict=True):
             _same_size(target, entry, len(payload))
-            _write_file(target, entry.mode, partial(_write_payload, payload))
+            _write_file(target, entry.mode, umask, partial(_write_payload, payload))
     return modes
 
 
@@ -197,11 +198,12 @@ def _write_payload(payload: bytes, descriptor: int) -> None:
     write_all(descriptor, payload)
 
 
-def _write_file(target: Path, mode: int, write: Callable[[int], None]) -> None:
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+def _write_file(target: Path, mode: int, umask: int, write: Callable[[int], None]) -> None:
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         write(descriptor)
-        os.fchmod(descriptor, mode)
+        if mode & umask:
+            os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
 

@@ -345,7 +345,8 @@ class ObjectStore:
 
 def _listed(directory: Path) -> frozenset[str]:
     try:
-        return frozenset([name for name in os.listdir(directory) if name.endswith(_PACK)])
+        with storage_errors(f"list {directory}"):
+            return frozenset([name for name in os.listdir(directory) if name.endswith(_PACK)])
     except FileNotFoundError:
         return frozenset()
 

@@ -206,3 +206,27 @@ def test_a_writer_goes_over_to_another_pack(tmp_path: Path, noise: Callable[[int
     assert fresh.read(blob) == payload
     assert fresh.read_many(small)
     assert not list(fresh.check())
+
+
+def test_a_write_back_that_failed_in_the_background_fails_the_seal(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appending, "_WRITEBACK", 1000)
+    writer = store.writer()
+    writer.put_blob(b"first")
+    writer.flush()
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        for _ in range(20):
+            writer.put_blob(os.urandom(3000))
+            writer.flush()
+    with pytest.raises(StorageError):
+        writer.seal()
+    assert names(store) == []
+    ident = writer.put_blob(b"x" * 5000)
+    writer.seal()
+    assert store.read(ident) == b"x" * 5000
