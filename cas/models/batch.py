@@ -23,7 +23,7 @@ from cas.repository.version import ArtifactRecord, ArtifactVersion, decode_recor
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
 
-__all__ = ["read_records", "read_values"]
+__all__ = ["SMALL", "flat_values", "read_records", "read_values"]
 
 _unpack = msgspec.msgpack.Decoder().decode
 _FAST = frozenset({MODEL.type, PLAIN[dict], PLAIN[list]})
@@ -32,7 +32,7 @@ _RECORD = frozenset({"literal", "span", "label"})
 _LITERAL = [str, int, bytes, int]
 _SPAN = (bytes, type(None))
 _LABEL = (str, type(None))
-_SMALL = 64 * 1024  # bytes; larger contents are not worth a batch
+SMALL = 64 * 1024  # bytes; larger contents are not worth a batch
 _SLOW: Any = object()
 
 
@@ -45,9 +45,9 @@ def read_records(repository: Repository, artifacts: Sequence[bytes]) -> list[Art
 def read_values(repository: Repository, versions: Sequence[ArtifactVersion], *, lazy: bool = False) -> list[Any]:
     """The values of versions, in order."""
     literals = [version.literal for version in versions]
-    fast = [at for at, literal in enumerate(literals) if literal.type in _FAST and literal.size <= _SMALL]
+    fast = [at for at, literal in enumerate(literals) if literal.type in _FAST and literal.size <= SMALL]
     values: list[Any] = [_SLOW] * len(literals)
-    for at, value in zip(fast, _flat(repository, [literals[at] for at in fast]), strict=True):
+    for at, value in zip(fast, flat_values(repository, [literals[at] for at in fast]), strict=True):
         if value is not _SLOW:
             values[at] = _value(literals[at], value, versions[at])
     for at, value in enumerate(values):
@@ -56,7 +56,7 @@ def read_values(repository: Repository, versions: Sequence[ArtifactVersion], *, 
     return values
 
 
-def _flat(repository: Repository, literals: Sequence[Literal]) -> list[Any]:
+def flat_values(repository: Repository, literals: Sequence[Literal]) -> list[Any]:
     """The JSON-like values that contents hold; _SLOW for others."""
     contents = repository.objects.read_many([literal.content for literal in literals])
     values = []

@@ -28,7 +28,7 @@ from cas.models.record import ModelRecord
 from cas.models.serializers import serializer_for_type
 from cas.objects.trees import Blob, LiteralRef
 
-__all__ = ["MODEL", "ModelCodec", "read_model"]
+__all__ = ["MODEL", "ModelCodec", "head_of", "read_model"]
 
 _HEAD = "@"  # no field can have this name
 
@@ -78,6 +78,11 @@ def read_model(
         loose = ModelClass(lazy_class(entry.cls, frozenset(readers)), entry.name, version, entry.config, None)
         return restore(loose, version, put_off, what)
     return restore(entry, version, {**fields, **{field: read() for field, read in readers.items()}}, what)
+
+
+def head_of(literal: Literal, decoding: Decoding) -> tuple[str, int, dict[str, Any]]:
+    """A model's stored name, version and plain fields, without its others. Raises CodecError."""
+    return _head(literal, decoding)[0]
 
 
 def _parts(value: Any) -> tuple[str, int, dict[str, Any], ModelClass | None]:

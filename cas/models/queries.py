@@ -100,7 +100,7 @@ def stream(repository: Repository, rows: Sequence[LinkRow], *, lazy: bool = Fals
         part = [row for row in rows[start : start + 1000] if row.artifact is not None]
         ids = [row.artifact for row in part if row.artifact is not None]
         versions = [
-            ArtifactVersion(repository, ident, None, record, span=row.span)
+            ArtifactVersion(repository, ident, None, record=record, span=row.span)
             for row, ident, record in zip(part, ids, batch.read_records(repository, ids), strict=True)
         ]
         if span is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-import typing
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -152,6 +151,13 @@ class Span:
         ident = f" %{self.node_id[:12]}" if self.node_id else ""
         return f"<{type(self).__qualname__}{ident} {self.label!r}{own}>"
 
+    @classmethod
+    def filtered(cls, *, label: Any = None, status: Any = None, fields: dict[str, Any] | None = None) -> Any:
+        """The filter of the spans of this class, for ``repo.spans(MySpan, field=value)``."""
+        from cas.models.filters import SpanFilter
+
+        return SpanFilter(kind=cls, label=label, status=status, fields=fields or None)
+
     def link(self, value: Any, *, label: str) -> str:
         """Store a value as an artifact of this span, under a label unique in it; its id. Raises SpanError."""
         from cas.models.artifacts import create_span_artifact
@@ -273,10 +279,15 @@ def _typed_fields(cls: type) -> tuple[dict[str, dataclasses.Field[Any]], dict[st
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(cls)
-    except Exception:  # noqa: BLE001  (a forward reference to what is not there: any error may come of it)
-        return {}
+    """The types of the fields of a custom class; those of a class whose annotations cannot be resolved are left out."""
+    hints: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if issubclass(base, Span) and base is not Span:
+            try:
+                hints.update(inspect.get_annotations(base, eval_str=True))
+            except Exception:  # noqa: BLE001  (a name that is not there: any error may come of it)
+                continue
+    return hints
 
 
 def _typed(value: Any, hint: Any) -> Any:

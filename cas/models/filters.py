@@ -1,0 +1,283 @@
+"""Filters on spans and artifacts, composed with ``&`` and ``|``, each question one SQL statement.
+
+The two kinds mix: an artifact fits a SpanFilter when the span that made it does, a span fits an ArtifactFilter when one
+of its artifacts does.
+
+>>> slow = SpanFilter(label="train*", fields={"learning_rate": ValueFilter(lt=0.1)})
+>>> repo.spans(slow & SpanFilter(status="ok"))
+>>> repo.find(ArtifactFilter(model=Report) & slow)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cas.catalog.spans import SpanRow
+from cas.errors import UsageError
+from cas.models import searchable
+from cas.models.classes import entry_of
+from cas.models.conditions import Sql, ValueFilter, compare, json_path, microseconds
+from cas.models.inflight import in_flight
+from cas.models.span import Span, kinds_of, span_of
+from cas.models.tree import span_bytes
+from cas.repository import history
+from cas.repository.version import ArtifactVersion
+
+if TYPE_CHECKING:
+    from cas.repository.repository import Repository
+
+__all__ = ["ArtifactFilter", "Filter", "SpanFilter", "ValueFilter"]
+
+_COLUMNS = "s.id, s.parent, s.label, s.kind, s.status, s.opened, s.closed, s.closing, s.meta, s.code, s.fields, s.error"
+_DOWN = (
+    "s.id IN (WITH RECURSIVE tree (id) AS (SELECT id FROM span WHERE parent = ?"
+    " UNION ALL SELECT span.id FROM span JOIN tree ON span.parent = tree.id) SELECT id FROM tree)"
+)
+_UP = (
+    "s.id IN (WITH RECURSIVE line (id) AS (SELECT parent FROM span WHERE id = ?"
+    " UNION ALL SELECT span.parent FROM span JOIN line ON span.id = line.id WHERE span.parent IS NOT NULL)"
+    " SELECT id FROM line)"
+)
+_MADE = "SELECT 1 FROM output AS o JOIN searchable AS a ON a.artifact = o.artifact"
+_TIP = "SELECT 1 FROM version AS v JOIN ref AS r ON r.tip = v.id"
+_LATEST = (
+    f"(EXISTS ({_TIP} WHERE v.artifact = a.artifact)"
+    " OR NOT EXISTS (SELECT 1 FROM version AS v WHERE v.artifact = a.artifact))"
+)
+_CREATED = (
+    "COALESCE((SELECT MIN(v.stamp) FROM version AS v WHERE v.artifact = a.artifact),"
+    " (SELECT opened FROM span WHERE id = a.span), 0)"
+)
+
+
+class Filter:
+    """What ``&`` and ``|`` compose; ``repo.spans(filter)`` and ``repo.find(filter)`` ask it."""
+
+    def __and__(self, other: Filter) -> Filter:
+        return _Joined("AND", _flat("AND", self) + _flat("AND", other))
+
+    def __or__(self, other: Filter) -> Filter:
+        return _Joined("OR", _flat("OR", self) + _flat("OR", other))
+
+    def on_spans(self, repository: Repository) -> Sql:
+        """The condition on a span ``s``."""
+        condition, values = self.on_artifacts(repository)
+        return f"EXISTS ({_MADE} WHERE o.span = s.id AND o.label IS NOT NULL AND ({condition}))", values
+
+    def on_artifacts(self, repository: Repository) -> Sql:
+        """The condition on an artifact ``a``."""
+        condition, values = self.on_spans(repository)
+        return f"a.span IN (SELECT s.id FROM span AS s WHERE {condition})", values
+
+    def filtered(self, *, label: Any = None, status: Any = None, fields: Mapping[str, Any] | None = None) -> Filter:
+        """This, and what else ``repo.spans`` was given."""
+        return self & SpanFilter(label=label, status=status, fields=fields or None)
+
+    def spans(self, repository: Repository, limit: int | None = None) -> list[Span]:
+        """The spans that fit, each of its own class, newest first."""
+        with repository.lock:
+            condition, values = self.on_spans(repository)
+            sql = f"SELECT {_COLUMNS} FROM span AS s WHERE {condition} ORDER BY s.opened DESC, s.id DESC LIMIT ?"
+            found: dict[bytes, SpanRow] = {}
+            for database in _databases(repository):
+                for row in database.execute(sql, [*values, -1 if limit is None else limit]):
+                    found.setdefault(row[0], SpanRow._make(row))
+        rows = sorted(found.values(), key=lambda row: (row.opened, row.id), reverse=True)
+        return [span_of(row) for row in rows[:limit]]
+
+    def artifacts(self, repository: Repository, limit: int | None = None) -> list[ArtifactVersion]:
+        """The artifacts that fit, newest first: of a ref its latest, and what spans only labelled."""
+        with repository.lock:
+            condition, values = self.on_artifacts(repository)
+            sql = (
+                f"SELECT a.artifact, {_CREATED} AS created FROM searchable AS a WHERE {_LATEST} AND {condition}"
+                " ORDER BY created DESC, a.artifact LIMIT ?"
+            )
+            found: dict[bytes, int] = {}
+            for database in _databases(repository):
+                for artifact, created in database.execute(sql, [*values, -1 if limit is None else limit]):
+                    found.setdefault(artifact, created)
+            ids = sorted(found, key=lambda artifact: (-found[artifact], artifact))[:limit]
+            return [repository.version_of(artifact) for artifact in ids]
+
+
+class _Joined(Filter):
+    """Filters joined by AND or by OR."""
+
+    def __init__(self, word: str, parts: Sequence[Filter]) -> None:
+        self.word = word
+        self.parts = tuple(parts)
+
+    def on_spans(self, repository: Repository) -> Sql:
+        return _join(self.word, [part.on_spans(repository) for part in self.parts])
+
+    def on_artifacts(self, repository: Repository) -> Sql:
+        return _join(self.word, [part.on_artifacts(repository) for part in self.parts])
+
+    def __repr__(self) -> str:
+        return "(" + {"AND": " & ", "OR": " | "}[self.word].join(map(repr, self.parts)) + ")"
+
+
+class _Given(Filter):
+    """A filter of keyword arguments; those left out say nothing."""
+
+    def __init__(self, **given: Any) -> None:
+        self.given = {name: value for name, value in given.items() if value is not None}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.given.items())})"
+
+
+class SpanFilter(_Given):
+    """Spans by ``label`` (also a pattern), ``status``, ``kind`` (a Span subclass, with its subclasses, or several),
+    times ``opened`` and ``closed``, ``metadata`` and ``fields`` (``{name: value}``), and place: whose ``parent``,
+    ``child``, ``ancestor`` or ``descendant`` a given span is.
+
+    Each value may be a :class:`ValueFilter`.
+    """
+
+    def __init__(
+        self,
+        *,
+        label: str | ValueFilter | None = None,
+        status: str | ValueFilter | None = None,
+        kind: type[Span] | Iterable[type[Span]] | None = None,
+        opened: Any = None,
+        closed: Any = None,
+        metadata: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
+        parent: Any = None,
+        child: Any = None,
+        ancestor: Any = None,
+        descendant: Any = None,
+    ) -> None:
+        super().__init__(
+            label=label, status=status, kind=kind, opened=opened, closed=closed, metadata=metadata, fields=fields,
+            parent=parent, child=child, ancestor=ancestor, descendant=descendant,
+        )  # fmt: skip
+
+    def on_spans(self, repository: Repository) -> Sql:
+        parts: list[Sql] = []
+        for name, value in self.given.items():
+            if name in {"label", "status"}:
+                parts.append(compare(f"s.{name}", value, patterns=True))
+            elif name in {"opened", "closed"}:
+                parts.append(compare(f"s.{name}", value, form=microseconds))
+            elif name == "kind":
+                parts.append(_kind_condition(value))
+            elif name == "metadata":
+                parts.extend(compare(json_path("s.meta", key), wanted) for key, wanted in value.items())
+            elif name == "fields":
+                parts.extend(compare(json_path("s.fields", key), wanted) for key, wanted in value.items())
+            else:
+                parts.append((_PLACES[name], [span_bytes(repository, value)]))
+        return _join("AND", parts)
+
+
+class ArtifactFilter(_Given):
+    """Artifacts by ``label`` and ``name`` (also patterns), ``type``, ``model`` (a class, or a stored name), its
+    ``version``, time ``created``, ``metadata`` and ``fields`` (of a model, or keys of a dict), and the ``span`` that
+    made it.
+
+    Each value may be a :class:`ValueFilter`.
+    """
+
+    def __init__(
+        self,
+        *,
+        label: str | ValueFilter | None = None,
+        name: str | ValueFilter | None = None,
+        type: str | ValueFilter | None = None,  # noqa: A002 - the word users know
+        model: Any = None,
+        version: int | ValueFilter | None = None,
+        created: Any = None,
+        metadata: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
+        span: Any = None,
+    ) -> None:
+        super().__init__(
+            label=label, name=name, type=type, model=model, version=version, created=created, metadata=metadata,
+            fields=fields, span=span,
+        )  # fmt: skip
+
+    def on_artifacts(self, repository: Repository) -> Sql:
+        parts: list[Sql] = []
+        for name, value in self.given.items():
+            if name in {"label", "type"}:
+                parts.append(compare(f"a.{name}", value, patterns=True))
+            elif name == "name":
+                condition, values = compare("n.name", value, patterns=True)
+                named = f"{_TIP} JOIN name AS n ON n.id = r.name WHERE v.artifact = a.artifact AND {condition}"
+                parts.append((f"EXISTS ({named})", values))
+            elif name == "model":
+                parts.append(compare("a.model", _model_name(value), patterns=True))
+            elif name == "version":
+                parts.append(compare("a.version", value))
+            elif name == "created":
+                parts.append(compare(_CREATED, value, form=microseconds))
+            elif name == "metadata":
+                parts.extend(compare(json_path("a.meta", key), wanted) for key, wanted in value.items())
+            elif name == "fields":
+                parts.extend(compare(json_path("a.fields", key), wanted) for key, wanted in value.items())
+            else:
+                parts.append(("a.span = ?", [span_bytes(repository, value)]))
+        return _join("AND", parts)
+
+
+_PLACES = {
+    "parent": "s.parent = ?",
+    "child": "s.id = (SELECT parent FROM span WHERE id = ?)",
+    "ancestor": _DOWN,
+    "descendant": _UP,
+}
+
+
+def _flat(word: str, one: Any) -> tuple[Filter, ...]:
+    if not isinstance(one, Filter):
+        raise UsageError(f"{one!r:.80} is no filter", hint="SpanFilter(…) & ArtifactFilter(…)")
+    return one.parts if isinstance(one, _Joined) and one.word == word else (one,)
+
+
+def _join(word: str, parts: Sequence[Sql]) -> Sql:
+    if not parts:
+        return "1", []
+    return "(" + f" {word} ".join(f"({condition})" for condition, _ in parts) + ")", [
+        value for _, values in parts for value in values
+    ]
+
+
+def _kind_condition(wanted: Any) -> Sql:
+    kinds: list[str] = []
+    for cls in wanted if isinstance(wanted, list | tuple | set | frozenset) else (wanted,):
+        if not (isinstance(cls, type) and issubclass(cls, Span)):
+            raise UsageError(f"{cls!r} is no Span class", hint="SpanFilter(kind=MySpan)")
+        known = kinds_of(cls)
+        if known is None:
+            return "1", []
+        kinds += known
+    return compare("s.kind", ValueFilter(in_=kinds))
+
+
+def _model_name(wanted: Any) -> Any:
+    if isinstance(wanted, type):
+        entry = entry_of(wanted)
+        if entry is None:
+            raise UsageError(f"{wanted.__qualname__} is no model class", hint="ArtifactFilter(model=MyModel)")
+        return entry.name
+    return wanted
+
+
+def _databases(repository: Repository) -> list[sqlite3.Connection]:
+    """Where to ask: the spans in flight, and the catalog; both with what can be searched of every artifact."""
+    flying = in_flight(repository)
+    flying.queries()
+    history.catch_up_all(repository)
+    repository.catalog.spans()
+    databases = [repository.catalog.database.connection]
+    searchable.fill(repository, databases[0])
+    if flying.database is not None:
+        databases.insert(0, flying.database)
+        searchable.fill(repository, flying.database)
+    return databases
