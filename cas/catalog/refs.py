@@ -15,7 +15,8 @@ from cas.refs.partitions import Partition
 __all__ = ["Declared", "RefQueries", "Row"]
 
 _COLUMNS = """
-SELECT log.project, log.domain, name.name, ref.partition, v.version, v.literal, v.artifact, v.span, v.stamp, v.writing, ref.id
+SELECT log.project, log.domain, name.name, ref.partition,
+       v.version, v.literal, v.artifact, v.span, v.stamp, v.writing, ref.id
 FROM version AS v JOIN ref ON ref.id = v.ref JOIN name ON name.id = ref.name JOIN log ON log.id = name.log
 """
 _TIPS = _COLUMNS.replace("FROM version AS v JOIN ref ON ref.id = v.ref", "FROM ref JOIN version AS v ON v.id = ref.tip")
@@ -24,7 +25,8 @@ _PAGE = 64
 
 
 class Row(NamedTuple):
-    """One version entry: ids are 32 bytes, ``stamp`` µs, ``partition`` its canonical text, ``ref`` the catalog's number."""
+    """One version entry: ids are 32 bytes, ``stamp`` µs, ``partition`` its canonical text, ``ref`` the catalog's
+    number."""
 
     project: str
     domain: str
@@ -74,7 +76,7 @@ class RefQueries:
             yield from map(Row._make, page)
 
     def latest(self, name: Name, partition: Partition) -> Row | None:
-        """The newest of :meth:`tips`. One key is answered from its index; more keys walk the first one's, newest first."""
+        """The newest of :meth:`tips`. One key is answered from its index; more walk the first one's, newest first."""
         name_id = self._name_id(name)
         if name_id is None:
             return None
@@ -90,11 +92,13 @@ class RefQueries:
         if exact is not None:
             return exact
         others = " ".join(
-            "AND EXISTS (SELECT 1 FROM part AS o WHERE o.name = p.name AND o.key = ? AND o.value = ? AND o.stamp = p.stamp AND o.ref = p.ref)"
+            "AND EXISTS (SELECT 1 FROM part AS o WHERE o.name = p.name AND o.key = ? AND o.value = ?"
+            " AND o.stamp = p.stamp AND o.ref = p.ref)"
             for _ in pairs[1:]
         )
         rows = self._rows(
-            f"{_TIPS} WHERE ref.id = (SELECT p.ref FROM part AS p WHERE p.name = ? AND p.key = ? AND p.value = ? {others}"
+            f"{_TIPS} WHERE ref.id = ("
+            f"SELECT p.ref FROM part AS p WHERE p.name = ? AND p.key = ? AND p.value = ? {others}"
             " ORDER BY p.stamp DESC LIMIT 1)",
             (name_id, *pairs[0], *(text for pair in pairs[1:] for text in pair)),
         )
@@ -114,11 +118,12 @@ class RefQueries:
         return self._rows(f"{_COLUMNS} WHERE v.version = ? AND {where} ORDER BY v.stamp DESC", (version, *arguments))
 
     def by_id(self, name: Name, partition: Partition, prefix: str) -> list[Row]:
-        """The versions whose artifact or literal id begins with these hex digits, in partitions that contain this one."""
+        """The versions whose artifact or literal id begins with hex digits, in partitions that contain this one."""
         where, arguments = self._containment(name, partition)
         low, high = id_range(prefix)
         return self._rows(
-            f"{_COLUMNS} WHERE (v.artifact BETWEEN ? AND ? OR v.literal BETWEEN ? AND ?) AND {where} ORDER BY v.stamp DESC",
+            f"{_COLUMNS} WHERE (v.artifact BETWEEN ? AND ? OR v.literal BETWEEN ? AND ?) AND {where}"
+            " ORDER BY v.stamp DESC",
             (low, high, low, high, *arguments),
         )
 
@@ -291,7 +296,8 @@ class RefQueries:
         row = (
             self._connect()
             .execute(
-                "SELECT name.id FROM name JOIN log ON log.id = name.log WHERE project = ? AND domain = ? AND name.name = ?",
+                "SELECT name.id FROM name JOIN log ON log.id = name.log"
+                " WHERE project = ? AND domain = ? AND name.name = ?",
                 name,
             )
             .fetchone()

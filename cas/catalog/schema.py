@@ -54,7 +54,8 @@ CREATE INDEX alias_ref ON alias (ref, alias);
 CREATE INDEX alias_alias ON alias (alias);
 
 CREATE TABLE tomb (
-    id INTEGER PRIMARY KEY, ref INTEGER NOT NULL, version TEXT, alias TEXT, stamp INTEGER NOT NULL, writing TEXT NOT NULL UNIQUE
+    id INTEGER PRIMARY KEY, ref INTEGER NOT NULL, version TEXT, alias TEXT,
+    stamp INTEGER NOT NULL, writing TEXT NOT NULL UNIQUE
 );
 CREATE INDEX tomb_ref ON tomb (ref);
 
@@ -71,7 +72,8 @@ CREATE INDEX span_label ON span (label, opened);
 CREATE INDEX span_opened ON span (opened);
 
 CREATE TABLE input (
-    span BLOB NOT NULL, pos INTEGER NOT NULL, artifact BLOB, literal BLOB, asked TEXT, name TEXT, PRIMARY KEY (span, pos)
+    span BLOB NOT NULL, pos INTEGER NOT NULL, artifact BLOB, literal BLOB, asked TEXT, name TEXT,
+    PRIMARY KEY (span, pos)
 ) WITHOUT ROWID;
 CREATE INDEX input_artifact ON input (artifact);
 CREATE TABLE output (

@@ -70,7 +70,8 @@ class SpanQueries:
         return self._connect().execute("SELECT 1 FROM pending LIMIT 1").fetchone() is not None
 
     def take_in(self) -> None:
-        """Read the records of pending spans, their earlier closings and their children. Runs inside a write transaction.
+        """Read the records of pending spans, their earlier closings and their children. Runs inside a write
+        transaction.
 
         Records that are not here (a partial clone) stay pending.
         """
@@ -110,7 +111,8 @@ class SpanQueries:
         record = records.decode(self._read(ObjectId(opening), Kind.SPAN))
         assert isinstance(record, records.SpanOpen)
         self._connect().execute(
-            "INSERT INTO span (id, parent, label, kind, status, opened, meta, code, fields) VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?)",
+            "INSERT INTO span (id, parent, label, kind, status, opened, meta, code, fields)"
+            " VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?)",
             (
                 opening,
                 record.parent,
@@ -219,14 +221,16 @@ class SpanQueries:
     def consumers(self, artifact: bytes) -> list[SpanRow]:
         """The spans that read an artifact, oldest first."""
         return self._spans(
-            f"SELECT DISTINCT {_COLUMNS} FROM input AS i JOIN span AS s ON s.id = i.span WHERE i.artifact = ? ORDER BY s.opened, s.id",
+            f"SELECT DISTINCT {_COLUMNS} FROM input AS i JOIN span AS s ON s.id = i.span WHERE i.artifact = ?"
+            " ORDER BY s.opened, s.id",
             (artifact,),
         )
 
     def makers(self, artifact: bytes) -> list[SpanRow]:
         """The spans that have an artifact among their outputs, oldest first."""
         return self._spans(
-            f"SELECT DISTINCT {_COLUMNS} FROM output AS o JOIN span AS s ON s.id = o.span WHERE o.artifact = ? ORDER BY s.opened, s.id",
+            f"SELECT DISTINCT {_COLUMNS} FROM output AS o JOIN span AS s ON s.id = o.span WHERE o.artifact = ?"
+            " ORDER BY s.opened, s.id",
             (artifact,),
         )
 

@@ -43,7 +43,7 @@ def new(project: str = "default", domain: str = "main") -> str:
 
 
 def read(path: Path) -> Config:
-    """The config in a file. Raises NoRepository where it is missing, UnsupportedFormat where this cas cannot read on."""
+    """The config in a file. Raises NoRepository where it is missing, UnsupportedFormat where it is too new."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -32,7 +32,8 @@ def catch_up_all(repository: Repository) -> None:
 
 
 def log(repository: Repository, ref: str | None, limit: int | None) -> list[ArtifactVersion]:
-    """The versions of a ref, newest first: of every partition that contains it; each content once for each time it came."""
+    """The versions of a ref, newest first: of every partition that contains it; each content once for each time it
+    came."""
     if ref is None:
         catch_up_all(repository)
         return [resolving.from_row(repository, row) for row in repository.catalog.refs.newest(limit)]
@@ -67,6 +68,7 @@ def _versions(
 def find(
     repository: Repository,
     pattern: str,
+    *,
     type_: str | None,
     metadata: Mapping[str, Any] | None,
     partitions: Mapping[str, str] | None,
@@ -125,7 +127,7 @@ def declaration(repository: Repository, name: str) -> NameInfo | None:
 
 
 def aliases(repository: Repository, ref: str) -> dict[str, str]:
-    """The aliases of the exact partition that a ref resolves to; conflicted ones give their versions joined by ``|``."""
+    """The aliases of the exact partition that a ref resolves to; those in conflict give versions joined by ``|``."""
     version = resolving.resolve(repository, ref)
     if version.name is None or version.partition is None:
         return {}

@@ -15,7 +15,8 @@ __all__ = ["AliasInfo", "DeletePlan", "LineageNode", "NameInfo", "ObjectInfo", "
 
 @dataclass(frozen=True)
 class SpanInfo:
-    """One span: ids are hex, times aware UTC. ``status`` is open, ok, failed or abandoned; ``closing`` the last closing record."""
+    """One span: ids are hex, times aware UTC. ``status`` is open, ok, failed or abandoned; ``closing`` the last closing
+    record."""
 
     id: str
     label: str
@@ -58,7 +59,8 @@ class SpanInfo:
 
 @dataclass(frozen=True)
 class SpanLink:
-    """One input of a span: an artifact, or the bare literal of argument ``name``; ``asked`` is the ref that was resolved."""
+    """One input of a span: an artifact, or the bare literal of argument ``name``; ``asked`` is the ref that was
+    resolved."""
 
     artifact: str | None
     literal: str | None
@@ -132,7 +134,8 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class LineageNode:
-    """A step of a lineage: an artifact or a span, and what lies behind (or before) it. ``seen`` marks one shown already."""
+    """A step of a lineage: an artifact or a span, and what lies behind (or before) it. ``seen`` marks one shown
+    already."""
 
     kind: str
     id: str

@@ -108,11 +108,10 @@ def inputs(repository: Repository, span: str) -> list[SpanLink]:
     """What a span read."""
     info = span_info(repository, span)
     running = repository.open_spans.get(bytes.fromhex(info.id))
-    links: list[SpanLink] = []
-    for row in repository.catalog.spans().inputs(bytes.fromhex(info.id)):
-        links.append(
-            _link(repository, row.artifact, json.loads(row.literal) if row.literal else None, row.asked, row.name)
-        )
+    links = [
+        _link(repository, row.artifact, json.loads(row.literal) if row.literal else None, row.asked, row.name)
+        for row in repository.catalog.spans().inputs(bytes.fromhex(info.id))
+    ]
     if running is not None:
         for one in running.state.inputs:
             literal = [*one.literal[:2], one.literal[2].hex(), one.literal[3]] if one.literal else None
@@ -156,7 +155,7 @@ def _logged_elsewhere(repository: Repository, span: bytes) -> list[bytes]:
 
 
 def version_of(repository: Repository, artifact: bytes, asked: str | None = None) -> ArtifactVersion:
-    """The version that holds an artifact: the one whose ref ``asked`` names, else the newest, else the bare artifact."""
+    """The version that holds an artifact: the one that ``asked`` names, else the newest, else the bare artifact."""
     rows = repository.catalog.refs.versions_of(artifact)
     if asked is not None and len(rows) > 1:
         wanted = grammar.parse(asked)

@@ -131,6 +131,7 @@ def _text(repository: Repository, name: Name, partition: Partition) -> str:
 def declare(
     repository: Repository,
     text: str,
+    *,
     keys: tuple[str, ...],
     granularity: str | None,
     type_: str | None,

@@ -133,7 +133,8 @@ def _version_for(catalog: Catalog, wish: Wish, tip: Row | None, *, is_new: bool)
 
 
 def check_free(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None, *, is_new: bool = False) -> None:
-    """Raises VersionConflict where a version name already means another literal; ``earlier`` is of the same transaction."""
+    """Raises VersionConflict where a version name already means another literal; ``earlier`` is of the same
+    transaction."""
     name, partition, version = wish.target
     assert version is not None
     taken = None

@@ -163,7 +163,7 @@ class Repository:
 
     def find(
         self,
-        pattern: str = "*",
+        pattern: Any = "*",
         *,
         type: str | None = None,  # noqa: A002 - the word users know
         metadata: Mapping[str, Any] | None = None,
@@ -172,9 +172,12 @@ class Repository:
         limit: int | None = None,
     ) -> list[ArtifactVersion]:
         """The latest version of every partition that matches, newest first; ``pattern`` is a glob on names."""
+        if not isinstance(pattern, str):
+            found: list[ArtifactVersion] = pattern.artifacts(self, limit)
+            return found
         from cas.repository import history
 
-        return history.find(self, pattern, type, metadata, partitions, time, limit)
+        return history.find(self, pattern, type_=type, metadata=metadata, partitions=partitions, time=time, limit=limit)
 
     def names(self, pattern: str = "*") -> list[NameInfo]:
         """The names that match a glob, sorted."""
@@ -207,7 +210,7 @@ class Repository:
         return naming.plan_delete(self, ref)
 
     def delete(self, ref: str) -> DeletePlan:
-        """Tombstone a version (``name#version``), an alias (``name#alias``) or every matching partition (``name@…``)."""
+        """Tombstone a version (``name#version``), an alias (``name#alias``) or every partition that matches."""
         from cas.repository import naming
 
         return naming.delete(self, ref)
@@ -221,10 +224,13 @@ class Repository:
         type: str | None = None,  # noqa: A002 - the word users know
         description: str | None = None,
     ) -> NameInfo:
-        """Declare a name's partition keys and time granularity, or extend them. Raises PartitionError where they shrink."""
+        """Declare a name's partition keys and time granularity, or extend them. Raises PartitionError where they
+        shrink."""
         from cas.repository import naming
 
-        return naming.declare(self, name, tuple(keys), granularity, type, description)
+        return naming.declare(
+            self, name, keys=tuple(keys), granularity=granularity, type_=type, description=description
+        )
 
     def declaration(self, name: str) -> NameInfo | None:
         """What is declared of a name, None where it is unknown."""
@@ -263,11 +269,25 @@ class Repository:
         """The open spans of this repository around the caller, innermost first."""
         return tuple(span for span in STACK.all() if span.repository is self and span.is_open)
 
-    def spans(self, *, label: str | None = None, status: str | None = None, limit: int | None = None) -> list[SpanInfo]:
-        """Spans, newest first; ``label`` is exact or a glob."""
+    def spans(
+        self,
+        where: Any = None,
+        *,
+        label: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+        **fields: Any,
+    ) -> list[Any]:
+        """Spans, newest first; ``label`` is exact or a glob.
+
+        ``where`` is a subclass of ``cas.Span``, searched by its ``fields`` too, or a filter (``cas.SpanFilter``); both give
+        ``cas.Span`` objects, each of its own class, without them ``SpanInfo``.
+        """
+        if where is not None:
+            return list(where.filtered(label=label, status=status, fields=fields).spans(self, limit))
         from cas.repository import lineage
 
-        return lineage.spans(self, label, status, limit)
+        return list(lineage.spans(self, label, status, limit))
 
     def span_info(self, span: str) -> SpanInfo:
         """One span by its id, a prefix of it, or ``%prefix``. Raises SpanNotFound, AmbiguousRef."""
@@ -320,7 +340,8 @@ class Repository:
         return lineage.version_of(self, artifact, asked)
 
     def fsck(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
-        """Read and verify everything; damage is listed with the refs that need it. ``progress(done, total)`` is in bytes."""
+        """Read and verify everything; damage is listed with the refs that need it. ``progress(done, total)`` is in
+        bytes."""
         from cas.repository import checking
 
         return checking.fsck(self, progress)

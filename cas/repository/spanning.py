@@ -42,7 +42,8 @@ __all__ = ["ActiveSpan", "entry_of", "publish_closed"]
 class ActiveSpan:
     """A span that is open, or about to be: use it as ``with`` or ``async with``.
 
-    ``again`` is the closing record of a span that is entered another time: its id stays, and a further closing record adds to it.
+    ``again`` is a span that was closed, to be entered another time: its id stays, and a further closing record
+    adds to it.
     """
 
     def __init__(
@@ -114,7 +115,8 @@ class ActiveSpan:
     # --- what happens inside ---------------------------------------------------------------------
 
     def log(self, value: object, label: str, *, metadata: Mapping[str, Any] | None = None) -> ArtifactVersion:
-        """Store a value as an artifact of this span, under a label that is unique in it. Raises SpanError where it is taken."""
+        """Store a value as an artifact of this span, under a label that is unique in it. Raises SpanError where it is
+        taken."""
         return self.log_many({label: value}, metadata=metadata)[0]
 
     def log_many(
@@ -350,7 +352,7 @@ class ActiveSpan:
         return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
 
     def progress(self) -> tuple[bytes, bytes]:
-        """Its opening record, and what it collected so far as an unfinished closing record: for the pack that follows."""
+        """Its opening record, and a closing record of status ``open`` with what it collected so far."""
         so_far = self.state.close("open", self._repository.tick(), None, [])
         return self._opening, records.encode(so_far)
 

@@ -49,7 +49,7 @@ def publish(
             repository.catalog.catch_up(log)
         known = Known(repository.catalog, targets)
         check_names(known, targets)
-        wishes = _wishes(repository, known, puts, literals, writer, span)
+        wishes = _wishes(repository, known, puts, literals, span=span)
         if span is not None:
             writer.flush()
             return span.wish(wishes, literals)
@@ -77,10 +77,11 @@ def _wishes(
     known: Known,
     puts: Sequence[Put],
     literals: Sequence[Literal],
-    writer: PackWriter,
+    *,
     span: ActiveSpan | None,
 ) -> list[Wish]:
     """Store a record for every put, save those whose tip holds the same literal with the same metadata."""
+    writer = repository.writer()
     maker = span.id_bytes if span is not None else None
     artifacts: list[bytes | None] = []
     payloads: list[bytes] = []

@@ -51,10 +51,10 @@ class ArtifactVersion:
         repository: Repository,
         artifact: bytes,
         place: Place | None,
+        *,
         record: ArtifactRecord | None = None,
         literal: bytes | None = None,
         span: bytes | None = None,
-        *,
         new: bool = False,
     ) -> None:
         self._repository = repository
@@ -189,11 +189,13 @@ class ArtifactVersion:
         return f"{scope}{place.name}{partition}#{place.version}"
 
     def get(self, as_type: object = None, *, allow_pickle: bool = False) -> Any:
-        """The value. ``as_type`` converts where the stored codec knows how, or names a path to write a file or directory to."""
+        """The value. ``as_type`` converts where the stored codec knows how, or names a path to write a file or
+        directory to."""
         return self._repository.value(self, as_type, allow_pickle=allow_pickle)
 
     def open(self) -> BinaryIO:
-        """Its bytes as a seekable file, reading only the chunks that are asked for. Raises CodecError where it is no blob."""
+        """Its bytes as a seekable file, reading only the chunks that are asked for. Raises CodecError where it is no
+        blob."""
         return self._repository.open(self)
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,7 +12,8 @@ __all__ = ["code_version"]
 
 @lru_cache(maxsize=64)
 def code_version(directory: str) -> dict[str, Any]:
-    """``{"commit": hex, "dirty": bool, "root": name}`` of the git checkout around a directory; empty where there is none.
+    """``{"commit": hex, "dirty": bool, "root": name}`` of the git checkout around a directory; empty where there is
+    none.
 
     Asked once per directory and process: a run belongs to the code as it was when the process first opened a span.
     """

@@ -15,7 +15,7 @@ __all__ = ["Intent", "SpanClose", "SpanInput", "SpanOpen", "SpanOutput", "decode
 
 
 class SpanOpen(NamedTuple):
-    """The opening record; its id is the span's id. ``time`` is in µs; ``kind`` names the stored subclass, "" for none."""
+    """The opening record; its id is the span's id. ``time`` is in µs; ``kind`` names a subclass, or is empty."""
 
     label: str
     parent: SpanId | None
@@ -28,7 +28,7 @@ class SpanOpen(NamedTuple):
 
 
 class SpanInput(NamedTuple):
-    """Something a span read: an artifact, or a bare literal given as argument ``name``; ``ref`` is what was asked for."""
+    """Something a span read: an artifact, or a bare literal given as argument ``name``; ``ref`` was asked for."""
 
     artifact: ArtifactId | None
     literal: list[Any] | None

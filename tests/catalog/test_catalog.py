@@ -113,7 +113,9 @@ def test_a_damaged_catalog_is_built_anew(filled: Path, damage: bytes | None) -> 
     assert answers(filled) == before
 
 
-def test_a_catalog_from_another_repository_is_not_believed(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_catalog_from_another_repository_is_not_believed(
+    filled: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     before = answers(filled)
     other = tmp_path_factory.mktemp("other")
     stranger = cas.init(other)

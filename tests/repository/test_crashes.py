@@ -1,4 +1,4 @@
-"""Dying at any moment: nothing acknowledged is lost, nothing half-done is seen, and what a span logged stays readable."""
+"""Dying at any moment: nothing acknowledged is lost, nothing half-done is seen, what a span logged stays readable."""
 
 from __future__ import annotations
 
@@ -145,7 +145,9 @@ def test_a_publication_cut_short_is_finished_exactly_once(tmp_path: Path) -> Non
     reader.close()
 
 
-def test_what_an_abandoned_span_made_before_its_pack_was_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_abandoned_span_made_before_its_pack_was_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cas.repository.repository._ROLL", 100_000)
     cas.init(tmp_path).close()
     child = os.fork()

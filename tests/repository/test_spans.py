@@ -267,7 +267,9 @@ def test_a_forked_child_keeps_the_parent_and_publishes_itself(repository: cas.Re
     assert repository.fsck().ok
 
 
-def test_the_commit_of_the_working_directory(repository: cas.Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commit_of_the_working_directory(
+    repository: cas.Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkout = tmp_path / "code"
     checkout.mkdir()
     git = ["git", "-C", str(checkout), "-c", "user.name=a", "-c", "user.email=a@b"]
@@ -292,7 +294,11 @@ def test_lineage_from_the_model_to_the_raw_table(repository: cas.Repository) -> 
         repository.put("model", "model")
     up = repository.lineage("model")
     (train,) = up.children
-    assert [train.title, *(child.title.partition("#")[0] for child in train.children)] == ["train", "clean@k=a", "clean@k=b"]
+    assert [train.title, *(child.title.partition("#")[0] for child in train.children)] == [
+        "train",
+        "clean@k=a",
+        "clean@k=b",
+    ]
     first, second = train.children
     assert first.children[0].title == "clean"
     assert first.children[0].children[0].title.startswith("raw#")
@@ -302,7 +308,9 @@ def test_lineage_from_the_model_to_the_raw_table(repository: cas.Repository) -> 
     assert repository.lineage("model", depth=1).children[0].children[0].children == ()
 
 
-def test_two_repositories_do_not_mix_their_spans(repository: cas.Repository, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_two_repositories_do_not_mix_their_spans(
+    repository: cas.Repository, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     other = cas.init(tmp_path_factory.mktemp("other"))
     with repository.span("here"):
         assert other.current_span() is None
