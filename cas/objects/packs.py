@@ -149,7 +149,8 @@ class Pack:
         """Where the entries begin whose keys' first eight bytes lie within low … high."""
         if self._places is not None:
             return iter([place for key, place in self._places.items() if low <= key[:8] <= high])
-        return prefixed(self.pages, self._index, self._count, low, high)
+        places = prefixed(self.pages, self._index, self._count, low, high)
+        return (place for place in places if place + ENTRY_SIZE <= self.end)
 
     def prefixes(self) -> memoryview:
         """The first eight bytes of each key, as native 64-bit numbers."""

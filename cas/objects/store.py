@@ -278,8 +278,12 @@ class ObjectStore:
     def admit(self, path: Path) -> None:
         """Take in a pack that a writer of this store has just sealed."""
         with self._lock:
-            with storage_errors(f"open {path}"):
-                pack = open_pack(path)
+            try:
+                with storage_errors(f"open {path}"):
+                    pack = open_pack(path)
+            except FileNotFoundError:
+                self.refresh()  # another process has merged it already
+                return
             self._packs = (pack, *(known for known in self._packs if known.name != pack.name))
             self._names |= {pack.name}
 

@@ -105,6 +105,20 @@ def test_a_failed_fsync_removes_nothing(store: ObjectStore, monkeypatch: pytest.
     assert len(ObjectStore(store.directory).read_many(ids)) == len(ids)
 
 
+def test_a_pack_may_be_merged_away_before_its_writer_looks(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = fill(store, 15)
+    admit = store.admit
+
+    def late(path: Path) -> None:
+        assert ObjectStore(store.directory).merge() == 16
+        admit(path)
+
+    monkeypatch.setattr(store, "admit", late)
+    ids += fill(store, 1, 15)
+    assert len(store.packs) == 1
+    assert len(store.read_many(ids)) == len(ids)
+
+
 def write_and_merge(directory: Path, base: int) -> None:
     store = ObjectStore(directory)
     for number in range(40):

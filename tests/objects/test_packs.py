@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,20 @@ def test_an_index_that_leads_astray_does_not_hide_anything(tmp_path: Path) -> No
     assert [damage.offset for damage in store.check()] == [8 + len(BODY)]
     with pytest.raises(PackCorrupt):
         store.read(bytes(32))
+
+
+def test_any_index_gives_typed_errors(tmp_path: Path) -> None:
+    path = tmp_path / ("0" * 32 + ".pack")
+    chance = random.Random(0)
+    for _ in range(300):
+        content = bytearray(MAGIC + BODY + FOOTER)
+        for _ in range(chance.randrange(1, 6)):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        path.write_bytes(content)
+        for look in ("size", "read", "find", "missing"):
+            argument = {"find": BLOB.hex()[:8], "missing": [BLOB]}.get(look, BLOB)
+            with suppress(CasError):
+                getattr(ObjectStore(tmp_path), look)(argument)
 
 
 def test_overlapping_and_repeated_entries_are_damage(tmp_path: Path) -> None:

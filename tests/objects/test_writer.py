@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import io
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -230,3 +232,27 @@ def test_a_write_back_that_failed_in_the_background_fails_the_seal(
     ident = writer.put_blob(b"x" * 5000)
     writer.seal()
     assert store.read(ident) == b"x" * 5000
+
+
+def test_a_file_too_large_for_its_limit_is_a_full_store(tmp_path: Path) -> None:
+    program = """
+import os, resource, sys
+from cas.errors import StorageFull
+from cas.objects.store import ObjectStore
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+writer = ObjectStore(sys.argv[1]).writer()
+kept = writer.put_blob(b"kept")
+writer.flush()
+try:
+    writer.put_file(sys.argv[2])
+except StorageFull:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    writer.seal()
+    print(kept.hex())
+"""
+    (tmp_path / "file").write_bytes(os.urandom(3_000_000))
+    command = [sys.executable, "-c", program, str(tmp_path / "objects"), str(tmp_path / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    store = ObjectStore(tmp_path / "objects")
+    assert store.read(bytes.fromhex(done.stdout.strip())) == b"kept"
+    assert not list(store.check())
