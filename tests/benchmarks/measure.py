@@ -126,7 +126,6 @@ def cas_command() -> Path:
 
 def copy_synced(source: Path, target: Path) -> None:
     """``cp`` and fsync: what it takes to have a second copy of a file that survives a power cut."""
-    target.unlink(missing_ok=True)
     subprocess.run(["cp", "--reflink=never", source, target], check=True)
     descriptor = os.open(target, os.O_RDONLY)
     try:
