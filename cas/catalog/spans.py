@@ -127,6 +127,9 @@ class SpanQueries:
 
     def _closed(self, closing: bytes, close: records.SpanClose) -> None:
         db = self._connect()
+        if close.status == "deleted" or close.removed:
+            self._removed(closing, close)
+            return
         db.execute(
             "UPDATE span SET status = ?, closed = ?, closing = ?, error = ? WHERE id = ?",
             (close.status, close.time, closing, None if close.error is None else _json(close.error), close.span),
@@ -152,6 +155,15 @@ class SpanQueries:
             [(close.span, first + pos, one.artifact, one.label, one.ref) for pos, one in enumerate(close.outputs)],
         )
 
+    def _removed(self, closing: bytes, close: records.SpanClose) -> None:
+        """A tombstone: of the whole span, or of some of its labelled artifacts. When it closed stays as it was."""
+        db = self._connect()
+        db.execute("UPDATE span SET status = ?, closing = ? WHERE id = ?", (close.status, closing, close.span))
+        if close.status == "deleted":
+            db.execute("DELETE FROM output WHERE span = ? AND label IS NOT NULL", (close.span,))
+        for label in close.removed:
+            db.execute("DELETE FROM output WHERE span = ? AND label = ?", (close.span, label))
+
     # --- asking ----------------------------------------------------------------------------------
 
     def has_closing(self, closing: bytes) -> bool:
@@ -173,19 +185,24 @@ class SpanQueries:
     def matching(self, label: str | None = None, status: str | None = None, limit: int | None = None) -> list[SpanRow]:
         """Spans, newest first; ``label`` is exact or a glob."""
         return self._spans(
-            f"SELECT {_COLUMNS} FROM span AS s WHERE (?1 IS NULL OR s.label GLOB ?1) AND (?2 IS NULL OR s.status = ?2)"
+            f"SELECT {_COLUMNS} FROM span AS s WHERE (?1 IS NULL OR s.label GLOB ?1)"
+            " AND s.status = COALESCE(?2, s.status) AND (?2 IS NOT NULL OR s.status <> 'deleted')"
             " ORDER BY s.opened DESC, s.id DESC LIMIT ?3",
             (label, status, -1 if limit is None else limit),
         )
 
     def children(self, span: bytes) -> list[SpanRow]:
         """The spans opened directly inside a span, oldest first."""
-        return self._spans(f"SELECT {_COLUMNS} FROM span AS s WHERE s.parent = ? ORDER BY s.opened, s.id", (span,))
+        return self._spans(
+            f"SELECT {_COLUMNS} FROM span AS s WHERE s.parent = ? AND s.status <> 'deleted' ORDER BY s.opened, s.id",
+            (span,),
+        )
 
     def descendants(self, span: bytes) -> list[SpanRow]:
         """All spans below a span, depth by depth, each depth oldest first."""
         return self._spans(
-            f"{_DOWN} SELECT {_COLUMNS} FROM tree JOIN span AS s ON s.id = tree.id ORDER BY tree.depth, s.opened, s.id",
+            f"{_DOWN} SELECT {_COLUMNS} FROM tree JOIN span AS s ON s.id = tree.id WHERE s.status <> 'deleted'"
+            " ORDER BY tree.depth, s.opened, s.id",
             (span,),
         )
 

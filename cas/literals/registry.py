@@ -22,7 +22,7 @@ from cas.literals.scalars import BYTES, SCALARS, TEXT
 __all__ = ["codec_of", "decode", "encode", "encode_many", "register", "registered", "serve"]
 
 
-MAX_NESTING = 24
+MAX_NESTING = 100
 """How many values with members of other types may stand inside each other."""
 
 
@@ -159,7 +159,10 @@ def encode(
     ``name`` is what errors call the value (a variable, a field); ``codec`` overrides the one registered for its type.
     Raises UnknownType when no codec serves the type, CodecError when the value cannot be stored.
     """
-    return _encode(value, writer, name or "value", MAX_NESTING, allow_pickle=allow_pickle, codec=codec)
+    try:
+        return _encode(value, writer, name or "value", MAX_NESTING, allow_pickle=allow_pickle, codec=codec)
+    except RecursionError as error:
+        raise CodecError(f"{name or 'value'} nests too deeply for this interpreter's stack") from error
 
 
 def _encode(
@@ -202,7 +205,10 @@ def decode(literal: Literal, store: Store, *, allow_pickle: bool = False) -> Any
     Raises CodecError when no codec reads its type or the bytes are not what that codec writes, UnsupportedFormat when a
     newer cas wrote it, UnsafeSerializer for pickle that the call does not allow.
     """
-    return _decode(literal, store, allow_pickle, Budget(), MAX_NESTING)
+    try:
+        return _decode(literal, store, allow_pickle, Budget(), MAX_NESTING)
+    except RecursionError as error:
+        raise LimitExceeded("a stored value nests too deeply for this interpreter's stack") from error
 
 
 def _decode(literal: Literal, store: Store, allow_pickle: bool, budget: Budget, levels: int) -> Any:

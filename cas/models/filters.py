@@ -44,7 +44,8 @@ _MADE = "SELECT 1 FROM output AS o JOIN searchable AS a ON a.artifact = o.artifa
 _TIP = "SELECT 1 FROM version AS v JOIN ref AS r ON r.tip = v.id"
 _LATEST = (
     f"(EXISTS ({_TIP} WHERE v.artifact = a.artifact)"
-    " OR NOT EXISTS (SELECT 1 FROM version AS v WHERE v.artifact = a.artifact))"
+    " OR (NOT EXISTS (SELECT 1 FROM version AS v WHERE v.artifact = a.artifact)"
+    " AND EXISTS (SELECT 1 FROM output AS o WHERE o.artifact = a.artifact)))"
 )
 _CREATED = (
     "COALESCE((SELECT MIN(v.stamp) FROM version AS v WHERE v.artifact = a.artifact),"
@@ -79,7 +80,8 @@ class Filter:
         """The spans that fit, each of its own class, newest first."""
         with repository.lock:
             condition, values = self.on_spans(repository)
-            sql = f"SELECT {_COLUMNS} FROM span AS s WHERE {condition} ORDER BY s.opened DESC, s.id DESC LIMIT ?"
+            fits = f"s.status <> 'deleted' AND {condition}"
+            sql = f"SELECT {_COLUMNS} FROM span AS s WHERE {fits} ORDER BY s.opened DESC, s.id DESC LIMIT ?"
             found: dict[bytes, SpanRow] = {}
             for database in _databases(repository):
                 for row in database.execute(sql, [*values, -1 if limit is None else limit]):

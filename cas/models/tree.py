@@ -62,6 +62,8 @@ def locate(repository: Repository, span: SpanId) -> tuple[bytes, SpanQueries, Sp
             f"no span {ident.hex()[:12]} in {repository.root}",
             hint="see them: cas span list; or is it in another repository?",
         )
+    if row.status == "deleted":
+        raise SpanNotFound(f"span {ident.hex()[:12]} ({row.label!r}) was deleted", hint="see the spans: cas span list")
     return ident, queries, row
 
 

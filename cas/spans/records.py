@@ -77,10 +77,12 @@ class SpanClose(NamedTuple):
     children: list[ObjectId]
     intents: list[Intent]
     previous: ObjectId | None
+    # Labels of artifacts deleted from the span; left out of the record where there are none.
+    removed: tuple[str, ...] = ()
 
 
 # "open" is the note of a span still running that its pack was sealed; the last one counts if its process dies.
-STATUSES = frozenset({"ok", "failed", "abandoned", "open"})
+STATUSES = frozenset({"ok", "failed", "abandoned", "open", "deleted"})
 
 
 def encode(record: SpanOpen | SpanClose) -> bytes:
@@ -91,6 +93,9 @@ def encode(record: SpanOpen | SpanClose) -> bytes:
         form["class"] = form.pop("kind")
     else:
         form["record"] = "close"
+        form["removed"] = list(record.removed)
+        if not record.removed:
+            del form["removed"]
         for links in ("inputs", "outputs", "intents"):
             form[links] = list(map(list, form[links]))
     try:
@@ -119,7 +124,9 @@ def decode(payload: bytes) -> SpanOpen | SpanClose:
             closed = SpanClose(**form)
             _expect(closed.status in STATUSES and isinstance(closed.time, int) and _is_id(closed.span))
             _expect(all(_is_id(one) for one in (*closed.parents, *closed.children)))
+            _expect(isinstance(closed.removed, list | tuple) and all(isinstance(one, str) for one in closed.removed))
             return closed._replace(
+                removed=tuple(closed.removed),
                 inputs=[SpanInput(*one) for one in closed.inputs],
                 outputs=[SpanOutput(*one) for one in closed.outputs],
                 intents=[Intent(*one) for one in closed.intents],

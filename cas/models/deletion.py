@@ -1,0 +1,157 @@
+"""Deleting spans and artifacts: a tombstone in the log. Bytes go when they are collected, once nothing refers to them.
+
+What depends on something is told first: :func:`plan_delete` lists it, the deletions return the same list. Nothing that
+depends on what was deleted is touched: it keeps its inputs' ids, and other names of the same content go on reading.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from cas.catalog.spans import SpanQueries, SpanRow
+from cas.errors import ArtifactError, SpanError
+from cas.models import access
+from cas.models.tree import SpanId, locate
+from cas.objects.ids import Kind, ObjectId
+from cas.objects.ids import SpanId as SpanBytes
+from cas.refs.entries import Entry, SpanEntry
+from cas.refs.stamps import Stamps, WriteIds
+from cas.repository import publishing
+from cas.repository.current import current
+from cas.repository.info import SpanInfo
+from cas.spans import records
+
+if TYPE_CHECKING:
+    from cas.repository.repository import Repository
+
+__all__ = ["Deletion", "delete_artifact", "delete_span", "plan_delete_artifact", "plan_delete_span"]
+
+
+class Deletion(NamedTuple):
+    """What goes: ``spans`` and ``artifacts`` by id, and refs; and ``dependents``, the spans that stay and read some of
+    it.
+    """
+
+    spans: list[str]
+    artifacts: list[str]
+    refs: list[str]
+    dependents: list[SpanInfo]
+
+
+def plan_delete_span(span_id: SpanId) -> Deletion:
+    """What :func:`delete_span` would take away, and what depends on it."""
+    repository = current()
+    with repository.lock:
+        return _plan(repository, span_id)[0]
+
+
+def delete_span(span_id: SpanId) -> Deletion:
+    """Delete a span, the spans below it and their labelled artifacts. What they published stays under its refs.
+
+    Raises SpanError while one of them is open.
+    """
+    repository = current()
+    with repository.lock:
+        plan, rows = _plan(repository, span_id)
+        for row in rows:
+            if row.status == "open":
+                raise SpanError(f"span {row.label!r} ({row.id.hex()[:12]}) is open", hint="close it before deleting it")
+        _publish(repository, [_closing(repository, row, "deleted") for row in rows], rows)
+        return plan
+
+
+def plan_delete_artifact(artifact: str) -> Deletion:
+    """What :func:`delete_artifact` would take away, and what depends on it."""
+    repository = current()
+    with repository.lock:
+        return _plan_artifact(repository, artifact)[0]
+
+
+def delete_artifact(artifact: str) -> Deletion:
+    """Delete an artifact. By its id: its label in the span that made it, and every version that holds it; by a ref:
+    that version alone.
+
+    Raises ArtifactError while that span is open.
+    """
+    repository = current()
+    with repository.lock:
+        plan, rows, labels = _plan_artifact(repository, artifact)
+        for row in rows:
+            if row.status == "open":
+                raise ArtifactError(f"span {row.label!r}, which made {artifact}, is open", hint="close it first")
+        closings = [_closing(repository, row, row.status, labels[row.id]) for row in rows if labels.get(row.id)]
+        for ref in plan.refs:
+            repository.delete(ref)
+        _publish(repository, closings, [row for row in rows if labels.get(row.id)])
+        return plan
+
+
+def _plan(repository: Repository, span_id: SpanId) -> tuple[Deletion, list[SpanRow]]:
+    ident, queries, root = locate(repository, span_id)
+    rows = [root, *queries.descendants(ident)]
+    links = [row for row in (*queries.outputs(ident), *queries.outputs_below(ident)) if row.name is not None]
+    artifacts = [link.artifact for link in links if link.artifact is not None]
+    gone = {row.id for row in rows}
+    plan = Deletion(
+        [row.id.hex() for row in rows], [one.hex() for one in artifacts], [], _dependents(queries, artifacts, gone)
+    )
+    return plan, rows
+
+
+def _plan_artifact(repository: Repository, artifact: str) -> tuple[Deletion, list[SpanRow], dict[bytes, list[str]]]:
+    from cas.repository import history, resolving
+
+    history.catch_up_all(repository)
+    version = access.find(repository, artifact)
+    ident = bytes.fromhex(version.id)
+    queries = repository.catalog.spans()
+    if version.name is not None and not version.id.startswith(artifact):
+        return Deletion([], [version.id], [version.ref], _dependents(queries, [ident], set())), [], {}
+    rows = queries.makers(ident)
+    labels = {
+        row.id: [link.name for link in queries.outputs(row.id) if link.artifact == ident and link.name is not None]
+        for row in rows
+    }
+    if version.span is not None and not rows:
+        rows = [locate(repository, version.span)[2]]
+    refs = [resolving.from_row(repository, row).ref for row in repository.catalog.refs.versions_of(ident)]
+    return Deletion([], [version.id], refs, _dependents(queries, [ident], set())), rows, labels
+
+
+def _dependents(queries: SpanQueries, artifacts: Sequence[bytes], gone: set[bytes]) -> list[SpanInfo]:
+    found: dict[bytes, SpanInfo] = {}
+    for artifact in artifacts:
+        for row in queries.consumers(artifact):
+            if row.id not in gone:
+                found.setdefault(row.id, SpanInfo.of(row))
+    return list(found.values())
+
+
+def _closing(repository: Repository, row: SpanRow, status: str, removed: Sequence[str] = ()) -> bytes:
+    """A further closing record of a span, which says what of it was deleted."""
+    previous = ObjectId(row.closing) if row.closing is not None else None
+    error = json.loads(row.error) if row.error else None
+    span = SpanBytes(ObjectId(row.id))
+    return records.encode(
+        records.SpanClose(span, status, repository.tick(), error, [], [], [], [], [], previous, tuple(removed))
+    )
+
+
+def _publish(repository: Repository, closings: list[bytes], rows: Sequence[SpanRow]) -> None:
+    """Store the closing records, then one segment that names them all."""
+    if not closings:
+        return
+    ids = repository.writer().put_records(Kind.SPAN, closings)
+    repository.make_durable()
+    log = repository.log_of(repository.project, repository.domain)
+    writes = WriteIds()
+
+    def plan(stamps: Stamps) -> list[Entry]:
+        return [
+            SpanEntry(row.id.hex(), closing.hex(), row.label, stamps.next(), writes.next())
+            for row, closing in zip(rows, ids, strict=True)
+        ]
+
+    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
