@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cas.catalog.database import Database
-from cas.catalog.ingest import Ingest
 from cas.catalog.refs import RefQueries
-from cas.catalog.spans import SpanQueries
 from cas.errors import RefRollback
-from cas.objects.ids import Kind, ObjectId
-from cas.refs import checkpoints
-from cas.refs.log import RefLog
-from cas.refs.segments import Segment
+
+if TYPE_CHECKING:
+    from cas.catalog.spans import SpanQueries
+    from cas.objects.ids import Kind, ObjectId
+    from cas.refs.log import RefLog
+    from cas.refs.segments import Segment
+
+# What takes in segments and records is imported where it is used: a cold `cas resolve` mostly finds nothing new.
 
 __all__ = ["Catalog", "Position"]
 
@@ -32,7 +35,8 @@ class Catalog:
     def __init__(self, path: Path | None, owner: str, read: Callable[[ObjectId, Kind], bytes]) -> None:
         self.database = Database(path, owner)
         self.refs = RefQueries(lambda: self.database.connection)
-        self._spans = SpanQueries(lambda: self.database.connection, read)
+        self._read = read
+        self._spans: SpanQueries | None = None
         self._written: dict[tuple[str, str], list[Segment]] = {}
         self._checked: set[tuple[str, str]] = set()
 
@@ -85,6 +89,9 @@ class Catalog:
 
     def _apply_from(self, log: RefLog, position: Position) -> None:
         if position == _START and log.has(_LONG):
+            from cas.refs import checkpoints
+            from cas.refs.segments import Segment
+
             folded = checkpoints.read(log.store, log)
             if folded is not None:
                 whole = Segment(folded.number, 0, "", "", tuple(folded.entries), folded.digest)
@@ -102,6 +109,8 @@ class Catalog:
             self._apply(log, batch)
 
     def _apply(self, log: RefLog, segments: list[Segment]) -> None:
+        from cas.catalog.ingest import Ingest
+
         with self.database.writing() as connection:
             number, _, stamp = self.position(log)
             connection.execute(
@@ -127,6 +136,10 @@ class Catalog:
     def spans(self) -> SpanQueries:
         """The span questions, after the records of every span that the logs name were taken in."""
         with self.database.lock:
+            if self._spans is None:
+                from cas.catalog.spans import SpanQueries
+
+                self._spans = SpanQueries(lambda: self.database.connection, self._read)
             if self._spans.has_pending():
                 with self.database.writing():
                     self._spans.take_in()

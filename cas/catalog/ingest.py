@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
@@ -144,7 +143,7 @@ class Ingest:
                 self._ref(entry.name, entry.partition),
                 entry.alias,
                 entry.version,
-                json.dumps(entry.replaces),
+                ",".join(entry.replaces),
                 entry.stamp,
                 entry.write,
             ),
@@ -155,7 +154,7 @@ class Ingest:
             "UPDATE name SET keys = ?, granularity = ?, type = ?, description = ?, declared = ?"
             " WHERE id = ? AND COALESCE(declared, 0) < ?",
             (
-                json.dumps(entry.keys),
+                ",".join(entry.keys),
                 entry.granularity.value if entry.granularity else None,
                 entry.type,
                 entry.description,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -107,7 +106,7 @@ class RefQueries:
     def _exact_of_all_keys(self, name_id: int, partition: Partition) -> Row | None:
         # Where every declared key is given, nothing but the exact partition contains it.
         row = self._connect().execute("SELECT keys, granularity FROM name WHERE id = ?", (name_id,)).fetchone()
-        if row[0] is None or len(partition.keys) < len(json.loads(row[0])) or (row[1] and partition.time is None):
+        if row[0] is None or len(partition.keys) < len(_split(row[0])) or (row[1] and partition.time is None):
             return None
         rows = self._rows(f"{_TIPS} WHERE ref.name = ? AND ref.partition = ?", (name_id, partition.text))
         return rows[0] if rows else None
@@ -181,7 +180,7 @@ class RefQueries:
         for alias, version, replaces, stamp, write in self._connect().execute(
             "SELECT alias, version, replaces, stamp, writing FROM alias WHERE ref = ?", (ref,)
         ):
-            found.append(AliasEntry(name, partition, alias, version, tuple(json.loads(replaces)), stamp, write))
+            found.append(AliasEntry(name, partition, alias, version, _split(replaces), stamp, write))
         for version, alias, stamp, write in self._connect().execute(
             "SELECT version, alias, stamp, writing FROM tomb WHERE ref = ?", (ref,)
         ):
@@ -261,7 +260,7 @@ class RefQueries:
             )
             .fetchone()
         )
-        return Declared(row[0], None if row[1] is None else tuple(json.loads(row[1])), *row[2:]) if row else None
+        return Declared(row[0], None if row[1] is None else _split(row[1]), *row[2:]) if row else None
 
     def every_declared(self, project: str, domain: str) -> list[Declared]:
         """What the log says of every name of a project and domain."""
@@ -270,7 +269,7 @@ class RefQueries:
             " WHERE project = ? AND domain = ?",
             (project, domain),
         )
-        return [Declared(row[0], None if row[1] is None else tuple(json.loads(row[1])), *row[2:]) for row in rows]
+        return [Declared(row[0], None if row[1] is None else _split(row[1]), *row[2:]) for row in rows]
 
     def twin(self, name: Name) -> str | None:
         """Another name that differs from this one only by case or Unicode normalisation."""
@@ -317,6 +316,10 @@ class RefQueries:
 def id_range(prefix: str) -> tuple[bytes, bytes]:
     """The lowest and highest 32-byte id that begin with hex digits."""
     return bytes.fromhex(prefix.ljust(64, "0")), bytes.fromhex(prefix.ljust(64, "f"))
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
 
 
 def _pairs(partition: Partition) -> tuple[tuple[str, str], ...]:

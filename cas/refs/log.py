@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from cas.errors import RefRollback, RefSyntax
-from cas.refs.entries import Entry, in_order
 from cas.refs.names import check_domain, check_project
-from cas.refs.segments import NOTHING, Segment, digest, parse, render
-from cas.refs.store import LogStore
+
+if TYPE_CHECKING:
+    from cas.refs.entries import Entry
+    from cas.refs.segments import Segment
+    from cas.refs.store import LogStore
+
+# Segments are imported where they are read or written: most processes find nothing new, and ask the catalog.
 
 __all__ = ["NOTHING", "RefLog", "list_logs"]
 
-_FILE = re.compile(r"([^/]+)/([^/]+)/([0-9]{20})\.(toml|arrow)")
+NOTHING = "0" * 64
+"""The digest before segment 1."""
+
+_FILE = r"([^/]+)/([^/]+)/([0-9]{20})\.(toml|arrow)"
 
 
 class RefLog:
@@ -68,6 +76,9 @@ class RefLog:
 
         ``time`` is in microseconds. Raises RefSyntax for entries that may not stand in a log.
         """
+        from cas.refs.entries import in_order
+        from cas.refs.segments import Segment, digest, render
+
         kept = tuple(in_order(entries))
         content = render(number, time, author, previous, kept)
         path = self.path(number)
@@ -88,6 +99,9 @@ class RefLog:
         return low
 
     def _parse(self, number: int, content: bytes) -> Segment:
+        from cas.refs.segments import parse
+
+
         where = f"{self.path(number)}: "
         try:
             segment = parse(content)
@@ -104,8 +118,9 @@ class RefLog:
 def list_logs(store: LogStore, *, prefix: str = "refs") -> list[tuple[str, str]]:
     """The (project, domain) of every log under the prefix, sorted; files that are no logs are passed over."""
     found = set()
+    pattern = re.compile(_FILE)
     for info in store.list(f"{prefix}/"):
-        file = _FILE.fullmatch(info.name, len(prefix) + 1)
+        file = pattern.fullmatch(info.name, len(prefix) + 1)
         if file is None or file[1] == "remotes" or file[4] != "toml":
             continue
         try:

@@ -16,11 +16,10 @@ from cas.refs.checks import check_entries, check_stamp
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry, in_order
 from cas.refs.partitions import EMPTY, Partition
 
-__all__ = ["FORMAT", "MAX_BYTES", "NOTHING", "Segment", "digest", "parse", "render"]
+__all__ = ["FORMAT", "MAX_BYTES", "Segment", "digest", "parse", "render"]
 
 FORMAT = 1
 MAX_BYTES = 1 << 28
-NOTHING = "0" * 64  # the digest before segment 1
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 _ESCAPES.update({chr(code): f"\\u{code:04X}" for code in (*range(32), 127) if chr(code) not in _ESCAPES})

@@ -12,13 +12,13 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cas import clock
 from cas.catalog.catalog import Catalog
 from cas.errors import CasError
-from cas.objects.store import ObjectStore
 from cas.refs.log import RefLog
 from cas.repository import config, resolving
 from cas.repository.version import ArtifactRecord, ArtifactVersion, decode_record
@@ -27,6 +27,7 @@ from cas.storage.local import LocalStore
 
 if TYPE_CHECKING:
     from cas.objects.ids import Kind
+    from cas.objects.store import ObjectStore
     from cas.objects.writer import PackWriter
     from cas.repository.checking import Report
     from cas.repository.info import DeletePlan, LineageNode, NameInfo, ObjectInfo, SpanInfo, SpanLink, Status
@@ -62,7 +63,6 @@ class Repository:
         self.now = now
         self.lock = threading.RLock()
         self.store = LocalStore(root)
-        self.objects = ObjectStore(root / "objects")
         self.catalog = Catalog(root / "catalog.sqlite", self.config.id, self._read)
         self.open_spans: dict[bytes, ActiveSpan] = {}
         self._writer: PackWriter | None = None
@@ -72,6 +72,13 @@ class Repository:
         self._process = os.getpid()
         self._tokens: list[Any] = []
         _ALL.add(self)
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """The objects under it; a process that only resolves refs needs none."""
+        from cas.objects.store import ObjectStore
+
+        return ObjectStore(self.root / "objects")
 
     # --- put -------------------------------------------------------------------------------------
 
@@ -360,7 +367,8 @@ class Repository:
                 self.objects.forget(self._writer)
                 self._writer = None
             self.catalog.close()
-            self.objects.close()
+            if "objects" in self.__dict__:
+                self.objects.close()
 
     def __enter__(self) -> Repository:
         from cas.repository import current
@@ -455,7 +463,7 @@ class Repository:
         self._recovered = True
         self.open_spans = {}
         self._process = os.getpid()
-        self.objects = ObjectStore(self.root / "objects")
+        self.__dict__.pop("objects", None)
         self.catalog.reopen()
 
 

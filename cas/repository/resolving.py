@@ -5,7 +5,7 @@ What an open span holds back is seen by the code inside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cas.errors import AmbiguousRef, RefConflict, RefNotFound, RefSyntax
@@ -15,7 +15,6 @@ from cas.refs.grammar import At, Back, Input, Revision, Was
 from cas.refs.history import History
 from cas.refs.names import Name, looks_like_id
 from cas.refs.partitions import Partition
-from cas.refs.suggest import near_misses
 from cas.repository.version import ArtifactVersion, Place
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def _of_span(repository: Repository, revision: Revision, text: str) -> ArtifactV
     labels = tuple(one.label for one in outputs if one.label)
     raise RefNotFound(
         f"span {info.label!r} has no artifact labelled {revision.path!r}; it has: {', '.join(labels) or 'none'}",
-        suggestions=near_misses(revision.path, labels),
+        suggestions=_near(revision.path, labels),
     )
 
 
@@ -263,7 +262,7 @@ def not_found(
         names = [one.name for one in refs.names(name.project, name.domain)]
         return RefNotFound(
             f"no artifact {name.name!r} in {repository.root}",
-            suggestions=near_misses(name.name, names),
+            suggestions=_near(name.name, names),
             hint="see the names: cas ls",
         )
     known = (*(declared.keys or ()), *(("time",) if declared.granularity else ()))
@@ -272,7 +271,7 @@ def not_found(
         if key not in known:
             return RefNotFound(
                 f"{name.name} has no partition key {key!r}; it has: {', '.join(known) or 'none'}",
-                suggestions=near_misses(key, known),
+                suggestions=_near(key, known),
             )
     pairs = dict(partition.keys) | ({"time": partition.time} if partition.time else {})
     for key, value in pairs.items():
@@ -280,18 +279,24 @@ def not_found(
         if value not in there:
             return RefNotFound(
                 f"{name.name} has no partition with {key}={value}",
-                suggestions=tuple(f"{key}={one}" for one in near_misses(value, there)),
+                suggestions=tuple(f"{key}={one}" for one in _near(value, there)),
                 hint=f"see them: cas ls {name.name}",
             )
     if selector is not None:
         known_versions = _versions_there(repository, name, partition)
         return RefNotFound(
             f"{text!r}: no version, alias or id {selector!r} there",
-            suggestions=near_misses(selector, known_versions),
+            suggestions=_near(selector, known_versions),
             hint=f"see them: cas log {name.name}",
         )
     exact = " exactly" if strict else ""
     return RefNotFound(f"nothing matches {text!r}{exact}", hint=f"see the partitions: cas ls {name.name}")
+
+
+def _near(text: str, candidates: Iterable[str]) -> tuple[str, ...]:
+    from cas.refs.suggest import near_misses
+
+    return near_misses(text, candidates)
 
 
 def _versions_there(repository: Repository, name: Name, partition: Partition) -> Sequence[str]:

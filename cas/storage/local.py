@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cas.errors import StorageError
-from cas.storage.contract import FileInfo
 from cas.storage.durable import create_file, fsync_directory, storage_errors
+
+if TYPE_CHECKING:
+    from cas.storage.contract import FileInfo
 
 __all__ = ["LocalStore"]
 
@@ -71,6 +74,8 @@ class LocalStore:
 
 def _walk(base: str, folder: str, prefix: str, found: list[FileInfo]) -> None:
     """Collect into ``found`` the files below base/folder whose names begin with prefix."""
+    from cas.storage.contract import FileInfo  # here, since most processes list nothing
+
     pending = [folder]
     while pending:
         folder = pending.pop()
