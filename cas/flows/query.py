@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from cas.catalog.selection import TimeRange
 from cas.errors import DeclarationError, PartitionError
 from cas.flows import reading
 from cas.flows.facts import Address, Facts
 from cas.flows.inputs import Input, KeyOf, TimeOf
 from cas.flows.rendering import moved_time, render, render_time
-from cas.flows.wanted import Span, Wanted
+from cas.flows.wanted import Wanted
 
 __all__ = ["ArtifactQuery", "Reference", "make_query", "settle"]
 
@@ -86,7 +87,10 @@ class ArtifactQuery:
 
     def latest(self) -> reading.ArtifactVersion | None:
         """The version it resolves to now, or None. A span around the caller records it as an input."""
-        repo = reading.repository()
+        return self.latest_in(reading.repository())
+
+    def latest_in(self, repo: reading.Repository) -> reading.ArtifactVersion | None:
+        """The same, in a repository that need not be the current one."""
         wanted = settle(self, {}, {})
         found = reading.latest(repo, wanted)
         return None if found is None else reading.note(repo, found, wanted)
@@ -99,9 +103,7 @@ class ArtifactQuery:
             raise reading.nothing(repo, settle(self, {}, {}))
         return reading.value_of(repo, found)
 
-    def latest_per_partition(
-        self, *, limit: int | None = None, after: str | None = None
-    ) -> list[reading.ArtifactVersion]:
+    def latest_per_partition(self, *, limit: int | None = None, after: str | None = None) -> reading.Versions:
         """The latest version of each partition that matches, by partition; at most ``limit``, those past ``after``.
 
         ``after`` is the ref of the last version of the page before.
@@ -159,10 +161,10 @@ def settle(query: ArtifactQuery, arguments: Mapping[str, object], references: Re
     facts = query.facts
     place = (arguments, references)
     keys = tuple((key, _texts(facts, key, value, *place)) for key, value in sorted(query.keys.items()))
-    times: tuple[str, ...] | Span | None = None
+    times: tuple[str, ...] | TimeRange | None = None
     if isinstance(query.time, tuple):
         first, last = (None if end is None else _range_end(facts, end, *place) for end in query.time)
-        times = Span(first, last)
+        times = TimeRange(first, last)
     elif query.time is not None:
         times = tuple(_time_text(facts, value, *place) for value in _as_list(query.time))
     return Wanted(facts.name, query.project, query.domain, facts.version, keys, times, query.strict)

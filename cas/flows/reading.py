@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
 
+from cas.catalog import selection
 from cas.errors import RefNotFound
 from cas.flows.wanted import Wanted
 from cas.refs import grammar
@@ -14,9 +15,12 @@ from cas.refs.partitions import Partition
 from cas.repository import ArtifactVersion, Repository, resolving
 from cas.repository import reading as stored
 from cas.repository.current import current
+from cas.repository.publishing import Wish
 
 __all__ = [
     "ArtifactVersion",
+    "Repository",
+    "Versions",
     "asked",
     "has_version",
     "history",
@@ -35,17 +39,50 @@ def repository() -> Repository:
     return current()
 
 
+class Versions(Sequence[ArtifactVersion]):
+    """Versions in the order of their partitions, each read when it is looked at."""
+
+    def __init__(self, repo: Repository, name: Name, partitions: Sequence[str]) -> None:
+        self._repo = repo
+        self._name = name
+        self._partitions = partitions
+
+    def __len__(self) -> int:
+        return len(self._partitions)
+
+    @overload
+    def __getitem__(self, index: int) -> ArtifactVersion: ...
+    @overload
+    def __getitem__(self, index: slice) -> Versions: ...
+
+    def __getitem__(self, index: int | slice) -> ArtifactVersion | Versions:
+        if isinstance(index, slice):
+            return Versions(self._repo, self._name, self._partitions[index])
+        partition = Partition.parse(self._partitions[index])
+        found = _tip(self._repo, self._name, partition, strict=True)
+        if found is None:
+            raise RefNotFound(f"{_ref(self._name, partition)} was deleted after it was found")
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list has none
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(one) for one in self[:10])
+        return f"[{shown}{', …' if len(self) > 10 else ''}]"
+
+
 def latest(repo: Repository, wanted: Wanted) -> ArtifactVersion | None:
     """The most recent version that matches, or None. What open spans hold back counts."""
+    name = _name(repo, wanted)
     partition = wanted.partition
     if partition is None:
-        found = max(_matching(repo, wanted), key=_age, default=None)
-        if found is None or wanted.version is None:
-            return found
-    name = _name(repo, wanted)
-    revision = grammar.Revision(
-        None, name.project, name.domain, name.name, partition or _single(wanted), wanted.version, (), None, None
-    )
+        return _latest_of_many(repo, name, wanted)
+    if wanted.version is None:
+        return _tip(repo, name, partition, strict=wanted.strict)
+    revision = grammar.Revision(None, name.project, name.domain, name.name, partition, wanted.version, (), None, None)
     try:
         return resolving.resolve_revision(repo, revision, grammar.format(revision), strict=wanted.strict)
     except RefNotFound:
@@ -85,74 +122,89 @@ def note(repo: Repository, version: ArtifactVersion, wanted: Wanted) -> Artifact
 
 def latest_per_partition(
     repo: Repository, wanted: Wanted, *, limit: int | None = None, after: str | None = None
-) -> list[ArtifactVersion]:
+) -> Versions:
     """The latest version of each partition that matches, by partition; at most ``limit``, those past ref ``after``."""
-    found = sorted(_matching(repo, wanted), key=_place)
-    if after is not None:
-        passed = _order(grammar.parse(after).partition)
-        found = [one for one in found if _place(one) > passed]
-    return found[:limit]
+    name = _name(repo, wanted)
+    passed = grammar.parse(after).partition.text if after is not None else None
+    found = _chosen(repo, name, wanted, after=passed, limit=None if wanted.strict else limit)
+    if wanted.strict:
+        found = [text for text in found if _matches(wanted, Partition.parse(text))]
+    held = {wish.target.partition.text for wish in _held(repo, name, wanted)}
+    if held:
+        found = sorted(held.union(found))
+        found = [text for text in found if passed is None or text > passed]
+    return Versions(repo, name, found[:limit])
 
 
 def partition_values(repo: Repository, wanted: Wanted, key: str) -> list[str]:
     """The values of one key (or ``time``) among the partitions that match, sorted."""
-    partitions = (partition for partition, _ in _tips(repo, wanted))
-    if key in ("time", "time_partition"):
-        return sorted({one.time for one in partitions if one.time is not None})
-    return sorted({value for one in partitions if (value := dict(one.keys).get(key)) is not None})
-
-
-def _matching(repo: Repository, wanted: Wanted) -> list[ArtifactVersion]:
-    return [make() for _, make in _tips(repo, wanted)]
-
-
-def _tips(repo: Repository, wanted: Wanted) -> Iterator[tuple[Partition, Any]]:
-    """Each partition that matches, with what makes its latest version; what open spans hold back comes instead."""
     name = _name(repo, wanted)
-    held: set[Partition] = set()
-    for span in repo.spans_around():
-        for wish in reversed(span.pending()):
-            partition = wish.target.partition
-            if wish.target.name == name and partition not in held and _matches(wanted, partition):
-                held.add(partition)
-                yield partition, lambda p=partition: resolving.resolve(repo, _exact(name, p), strict=True)
+    key = "time" if key == "time_partition" else key
     with repo.catalog.database.lock:
         repo.catalog.catch_up(repo.log_of(name.project, name.domain))
-        rows = list(repo.catalog.refs.tips(name, _single(wanted)))
-    for row in rows:
-        partition = Partition.parse(row.partition)
-        if partition not in held and _matches(wanted, partition):
-            yield partition, lambda row=row: resolving.from_row(repo, row)
+        found = selection.values(repo.catalog.database.connection, name, key, dict(wanted.keys), wanted.times)
+    held = [wish.target.partition for wish in _held(repo, name, wanted)]
+    pending = {one.time if key == "time" else dict(one.keys).get(key) for one in held}
+    return sorted({*found, *(value for value in pending if value is not None)})
+
+
+def _chosen(repo: Repository, name: Name, wanted: Wanted, **said: Any) -> list[str]:
+    with repo.catalog.database.lock:
+        repo.catalog.catch_up(repo.log_of(name.project, name.domain))
+        connection = repo.catalog.database.connection
+        return selection.choose(connection, name, dict(wanted.keys), wanted.times, **said)
+
+
+def _latest_of_many(repo: Repository, name: Name, wanted: Wanted) -> ArtifactVersion | None:
+    held = next(iter(_held(repo, name, wanted)), None)
+    if held is not None:
+        return _of_wish(repo, held)
+    for text in _chosen(repo, name, wanted, newest_first=True, limit=None if wanted.strict else 1):
+        partition = Partition.parse(text)
+        if _matches(wanted, partition):
+            return _tip(repo, name, partition, strict=True)
+    return None
+
+
+def _tip(repo: Repository, name: Name, partition: Partition, *, strict: bool) -> ArtifactVersion | None:
+    """The newest version in the partitions that contain one (``strict``: in exactly that one)."""
+    keys = tuple((key, (value,)) for key, value in partition.keys)
+    times = None if partition.time is None else (partition.time,)
+    held = next(iter(_held(repo, name, Wanted(name.name, keys=keys, times=times, strict=strict))), None)
+    if held is not None:
+        return _of_wish(repo, held)
+    with repo.catalog.database.lock:
+        repo.catalog.catch_up(repo.log_of(name.project, name.domain))
+        refs = repo.catalog.refs
+        row = refs.tip(name, partition) if strict else refs.latest(name, partition)
+    return None if row is None else resolving.from_row(repo, row)
+
+
+def _held(repo: Repository, name: Name, wanted: Wanted) -> Iterator[Wish]:
+    """What open spans around the caller hold back of a query, newest first."""
+    for span in repo.spans_around():
+        for wish in reversed(span.pending()):
+            if wish.target.name == name and _matches(wanted, wish.target.partition):
+                yield wish
+
+
+def _of_wish(repo: Repository, wish: Wish) -> ArtifactVersion:
+    """The version that a span holds back, as code inside the span sees it."""
+    name, partition, version = wish.target
+    revision = grammar.Revision(None, name.project, name.domain, name.name, partition, version, (), None, None)
+    return resolving.resolve_revision(repo, revision, grammar.format(revision), strict=True)
 
 
 def _matches(wanted: Wanted, partition: Partition) -> bool:
     return wanted.matches(dict(partition.keys), partition.time)
 
 
-def _single(wanted: Wanted) -> Partition:
-    """The keys that have one value: what the catalog narrows by before the rest is looked at."""
-    return Partition.of({key: values[0] for key, values in wanted.keys if len(values) == 1})
-
-
 def _name(repo: Repository, wanted: Wanted) -> Name:
     return Name(wanted.project or repo.project, wanted.domain or repo.domain, wanted.name)
 
 
-def _exact(name: Name, partition: Partition) -> str:
+def _ref(name: Name, partition: Partition) -> str:
     return grammar.format(grammar.Revision(None, name.project, name.domain, name.name, partition, None, (), None, None))
-
-
-def _place(one: ArtifactVersion) -> tuple[object, str]:
-    assert one.partition is not None
-    return _order(one.partition)
-
-
-def _order(partition: Partition) -> tuple[object, str]:
-    return partition.keys, partition.time or ""
-
-
-def _age(one: ArtifactVersion) -> Any:
-    return one.created
 
 
 def history(repo: Repository, name: Name, partition: Partition) -> list[ArtifactVersion]:

@@ -32,7 +32,7 @@ from cas.refs.partitions import Partition
 from cas.repository import ArtifactVersion, Repository, recovery
 from cas.repository.current import current
 
-__all__ = ["LAUNCHES", "Launch", "launches", "pending", "run_triggers", "watch"]
+__all__ = ["LAUNCHES", "Launch", "launches", "pending", "run_triggers", "triggered_by", "watch"]
 
 LAUNCHES = "launches"
 DEFAULT_LEASE = timedelta(hours=1)
@@ -60,6 +60,17 @@ def launches(plan: LaunchPlan, repository: Repository | None = None) -> list[dic
     repo = repository or current()
     found = [version for version in _records(repo, plan) if "." not in (version.version or "")]
     return [reading.value_of(repo, version) for version in found]
+
+
+def triggered_by(span: str, repository: Repository | None = None) -> ArtifactVersion | None:
+    """The version that triggered the launch a span is part of; None where no trigger made it."""
+    repo = repository or current()
+    info = repo.span_info(span)
+    while "artifact" not in info.metadata or info.metadata.get("kind") != "launch":
+        if info.parent is None:
+            return None
+        info = repo.span_info(info.parent)
+    return repo.version_of(bytes.fromhex(info.metadata["artifact"]), info.metadata["trigger"])
 
 
 def run_triggers(

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cas.catalog.selection import TimeRange
 from cas.refs.partitions import Partition
 
-__all__ = ["Span", "Wanted", "partition_text"]
-
-
-class Span(NamedTuple):
-    """A range of times, both ends included, None where it is open.
-
-    The ends are prefixes: ``2024-01`` … ``2024-03`` holds the 31st of March of a daily artifact.
-    """
-
-    first: str | None
-    last: str | None
-
-    def holds(self, time: str) -> bool:
-        """Whether a time partition lies in it."""
-        return (self.first is None or time >= self.first) and (self.last is None or time[: len(self.last)] <= self.last)
+__all__ = ["Wanted"]
 
 
 class Wanted(NamedTuple):
@@ -31,13 +18,13 @@ class Wanted(NamedTuple):
     domain: str | None = None
     version: str | None = None
     keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    times: tuple[str, ...] | Span | None = None
+    times: tuple[str, ...] | TimeRange | None = None
     strict: bool = False
 
     @property
     def partition(self) -> Partition | None:
         """The partition that says the same, or None where a list or a range is asked for."""
-        if isinstance(self.times, Span) or any(len(values) != 1 for _, values in self.keys):
+        if isinstance(self.times, TimeRange) or any(len(values) != 1 for _, values in self.keys):
             return None
         if self.times is not None and len(self.times) != 1:
             return None
@@ -53,11 +40,11 @@ class Wanted(NamedTuple):
             return True
         if time is None:
             return False
-        return self.times.holds(time) if isinstance(self.times, Span) else time in self.times
+        return self.times.holds(time) if isinstance(self.times, TimeRange) else time in self.times
 
     def __str__(self) -> str:
         said = [f"{key}={_one_or_list(values)}" for key, values in self.keys]
-        if isinstance(self.times, Span):
+        if isinstance(self.times, TimeRange):
             said.append(f"time=({self.times.first!r}, {self.times.last!r})")
         elif self.times is not None:
             said.append(f"time={_one_or_list(self.times)}")
@@ -67,11 +54,6 @@ class Wanted(NamedTuple):
             if value
         ]
         return f"{self.name}.query({', '.join(said)})"
-
-
-def partition_text(keys: dict[str, str], time: str | None) -> str:
-    """A partition as refs spell it: ``a=1,b=2,time=2024-05-01``."""
-    return Partition.of(keys, time=time).text
 
 
 def _one_or_list(values: tuple[str, ...]) -> str:

@@ -4,11 +4,11 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from cas.catalog.selection import TimeRange
 from cas.errors import DeclarationError, PartitionError
 from cas.flows import Artifact, Granularity, Inputs
 from cas.flows.declaration import facts_of
 from cas.flows.query import Reference, settle
-from cas.flows.wanted import Span
 
 DAY = timedelta(days=1)
 RIDES = Artifact(name="rides", partition_keys=["region", "kind"], time_partitioned=True)
@@ -96,7 +96,7 @@ def test_bound():
 def test_lists_and_ranges():
     asked = wanted(RIDES.query(region=["EWR", "JFK"], time=("2024-01", Inputs.last)), last=date(2024, 3, 5))
     assert asked.keys == (("region", ("EWR", "JFK")),)
-    assert asked.times == Span("2024-01", "2024-03-05")
+    assert asked.times == TimeRange("2024-01", "2024-03-05")
     assert asked.partition is None
     assert asked.matches({"region": "JFK", "kind": "x"}, "2024-03-05")
     assert not asked.matches({"region": "JFK"}, "2024-03-06")

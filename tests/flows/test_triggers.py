@@ -12,7 +12,19 @@ from typing import Annotated
 import pytest
 
 from cas.errors import DeclarationError, SpanError
-from cas.flows import Artifact, Inputs, LaunchPlan, OnArtifact, launches, pending, run_triggers, task, watch, workflow
+from cas.flows import (
+    Artifact,
+    Inputs,
+    LaunchPlan,
+    OnArtifact,
+    launches,
+    pending,
+    run_triggers,
+    task,
+    triggered_by,
+    watch,
+    workflow,
+)
 from cas.repository import init, open_repository
 
 RIDES = Artifact(name="rides", partition_keys=["region"], time_partitioned=True)
@@ -83,6 +95,11 @@ def test_a_launch_says_what_triggered_it(repo):
     (outer,) = repo.spans(label="train", limit=None)[1:]
     assert outer.metadata == {"kind": "launch", "plan": "train", "trigger": version.ref, "artifact": version.id}
     assert [span.label for span in repo.consumers(version)] == ["train"]
+    (inner,) = repo.consumers(version)
+    assert triggered_by(inner.id) == triggered_by(outer.id) == version
+    with repo.span("alone") as alone:
+        pass
+    assert triggered_by(alone.id) is None
 
 
 def test_what_it_made_and_that_it_ran_is_one_segment(repo):
