@@ -40,9 +40,9 @@ def main() -> int:
     """Run all steps, also after one failed; 1 if any did."""
     environment = {**os.environ, "PATH": f"{TOOLS}{os.pathsep}{os.environ.get('PATH', '')}"}
     all_steps = steps(sys.argv[1:])
-    failed = [step[0] for step in all_steps[:-1] if not run(step, environment)]
+    failed = [" ".join(step).replace(sys.executable, "python") for step in all_steps[:-1] if not run(step, environment)]
     if failed:
-        print(f"\nfailed: {', '.join(Path(name).name for name in failed)}", flush=True)
+        print(f"\nfailed: {', '.join(failed)}", flush=True)
     passed = run(all_steps[-1], environment)
     return 0 if passed and not failed else 1
 

@@ -31,6 +31,10 @@ HEAVY = {
 }
 
 
+# What a resolve needs none of, when the log holds nothing new: it costs a third of the start-up.
+UNNEEDED = {"json", "logging", "concurrent.futures", "dataclasses", "cas.objects.writer", "cas.cli.render"}
+
+
 @pytest.fixture
 def stocked(shell: Shell, tmp_path: Path) -> Path:
     assert shell("init").returncode == 0
@@ -63,7 +67,7 @@ def test_resolve_waits_for_nothing_heavy(stocked: Path, shell: Shell) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=stocked, capture_output=True, text=True, check=True)
     assert len(done.stdout.strip()) == 64
     loaded = set(done.stderr.split())
-    assert loaded & HEAVY == set()
+    assert loaded & (HEAVY | UNNEEDED) == set()
     commands = {name for name in loaded if name.startswith("cas.cli.")}
     assert commands.isdisjoint({"cas.cli.put", "cas.cli.ls", "cas.cli.help", "cas.cli.author"})
 
