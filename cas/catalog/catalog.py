@@ -6,7 +6,6 @@ It catches up with the logs before it answers; when nothing is new that costs on
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cas.catalog.database import Database
@@ -32,7 +31,7 @@ _START: Position = (0, "0" * 64, 0)
 class Catalog:
     """``refs`` and ``spans`` answer questions; :meth:`catch_up` first where fresh answers matter."""
 
-    def __init__(self, path: Path | None, owner: str, read: Callable[[ObjectId, Kind], bytes]) -> None:
+    def __init__(self, path: str | None, owner: str, read: Callable[[ObjectId, Kind], bytes]) -> None:
         self.database = Database(path, owner)
         self.refs = RefQueries(lambda: self.database.connection)
         self._read = read

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from cas.catalog.schema import SCHEMA, SCHEMA_VERSION
 from cas.errors import UsageError
@@ -21,7 +21,7 @@ class Database:
     Where the directory cannot be written the tables live in memory.
     """
 
-    def __init__(self, path: Path | None, owner: str) -> None:
+    def __init__(self, path: str | None, owner: str) -> None:
         self.lock = threading.RLock()
         self._path = path
         self._owner = owner
@@ -37,13 +37,13 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         if self._path is not None:
             try:
-                return self._fitting(str(self._path))
+                return self._fitting(self._path)
             except sqlite3.DatabaseError:
                 # Damaged, or of another version: it is derived, so away with it.
                 with suppress(OSError):
                     self._remove()
                 with suppress(sqlite3.DatabaseError):
-                    return self._fitting(str(self._path))
+                    return self._fitting(self._path)
         return self._fitting(":memory:")
 
     def _fitting(self, path: str) -> sqlite3.Connection:
@@ -87,7 +87,8 @@ class Database:
     def _remove(self) -> None:
         assert self._path is not None
         for ending in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(self._path + ending)  # noqa: PTH108 - pathlib is not loaded on the way to an answer
 
     def rebuild(self) -> None:
         """Empty every table."""

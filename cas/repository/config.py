@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from cas.errors import NoRepository, UnsupportedFormat
@@ -42,12 +41,14 @@ def new(project: str = "default", domain: str = "main") -> str:
     )
 
 
-def read(path: Path) -> Config:
-    """The config in a file. Raises NoRepository where it is missing, UnsupportedFormat where it is too new."""
+def read(root: str) -> Config:
+    """The config of the repository in a directory. Raises NoRepository where it is missing, UnsupportedFormat where it is too new."""
+    path = f"{root}/config.toml"
     try:
-        text = path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
     except FileNotFoundError:
-        raise NoRepository(f"no repository at {path.parent}", hint="create one: cas init") from None
+        raise NoRepository(f"no repository at {root}", hint="create one: cas init") from None
     except UnicodeDecodeError:
         raise UnsupportedFormat(f"{path} is not UTF-8 text", hint="mend it by hand: docs/format.md") from None
     form = _simple(text)
@@ -55,12 +56,12 @@ def read(path: Path) -> Config:
         form = _parse(text, path)
     if form.get("format") != FORMAT:
         raise UnsupportedFormat(
-            f"{path.parent} has format {form.get('format')!r}; this cas reads format {FORMAT}", hint="upgrade cas-store"
+            f"{root} has format {form.get('format')!r}; this cas reads format {FORMAT}", hint="upgrade cas-store"
         )
     unknown = sorted(set(map(str, form.get("features", []))) - FEATURES)
     if unknown:
         raise UnsupportedFormat(
-            f"{path.parent} needs {', '.join(unknown)}, which this cas lacks", hint="upgrade cas-store"
+            f"{root} needs {', '.join(unknown)}, which this cas lacks", hint="upgrade cas-store"
         )
     defaults, user = form.get("defaults", {}), form.get("user", {})
     return Config(
@@ -95,7 +96,7 @@ def _simple(text: str) -> dict[str, Any] | None:
     return form
 
 
-def _parse(text: str, path: Path) -> dict[str, Any]:
+def _parse(text: str, path: str) -> dict[str, Any]:
     import tomli
 
     try:

@@ -13,7 +13,6 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cas import clock
@@ -26,6 +25,8 @@ from cas.spans.current import STACK
 from cas.storage.local import LocalStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cas.objects.ids import Kind
     from cas.objects.store import ObjectStore
     from cas.objects.writer import PackWriter
@@ -53,17 +54,17 @@ class Repository:
     """
 
     def __init__(
-        self, root: Path, *, author: str = "", now: Callable[[], int] = clock.now, trust: bool = False
+        self, root: str | os.PathLike[str], *, author: str = "", now: Callable[[], int] = clock.now, trust: bool = False
     ) -> None:
-        self.root = root
-        check_owner(root, trust=trust)
-        self.config = config.read(root / "config.toml")
+        self._root = os.path.realpath(root)
+        check_owner(self._root, trust=trust)
+        self.config = config.read(self._root)
         self.project, self.domain = self.config.project, self.config.domain
         self.author = author or self.config.author or "unknown"
         self.now = now
         self.lock = threading.RLock()
-        self.store = LocalStore(root)
-        self.catalog = Catalog(root / "catalog.sqlite", self.config.id, self._read)
+        self.store = LocalStore(self._root)
+        self.catalog = Catalog(f"{self._root}/catalog.sqlite", self.config.id, self._read)
         self.open_spans: dict[bytes, ActiveSpan] = {}
         self._writer: PackWriter | None = None
         self._recovered = False
@@ -72,6 +73,13 @@ class Repository:
         self._process = os.getpid()
         self._tokens: list[Any] = []
         _ALL.add(self)
+
+    @cached_property
+    def root(self) -> Path:
+        """The ``.cas`` directory."""
+        from pathlib import Path
+
+        return Path(self._root)
 
     @cached_property
     def objects(self) -> ObjectStore:
@@ -382,13 +390,13 @@ class Repository:
         current.leave(self._tokens.pop())
 
     def __repr__(self) -> str:
-        return f"<Repository {self.root}>"
+        return f"<Repository {self._root}>"
 
     # --- for the modules of this room ------------------------------------------------------------
 
     def is_same(self, other: Repository) -> bool:
         """Whether both are open on one directory."""
-        return self is other or self.root == other.root
+        return self is other or self._root == other._root
 
     def log_of(self, project: str, domain: str) -> RefLog:
         """The ref log of a project and domain."""
@@ -467,12 +475,12 @@ class Repository:
         self.catalog.reopen()
 
 
-def check_owner(root: Path, *, trust: bool) -> None:
+def check_owner(root: str, *, trust: bool) -> None:
     """Raises UnsafeRepository where another user owns the repository, or where its tmp directory is a link."""
     from cas.errors import UnsafeRepository
 
     try:
-        owner = root.stat().st_uid
+        owner = os.stat(root).st_uid  # noqa: PTH116 - pathlib is not loaded on the way to an answer
     except FileNotFoundError:
         return
     if not trust and owner not in (os.geteuid(), 0) and os.geteuid() != 0:
@@ -481,8 +489,8 @@ def check_owner(root: Path, *, trust: bool) -> None:
             hint="open it with trust=True, or on the command line: cas --trust …",
         )
     for place in ("tmp", "objects", "refs"):
-        if (root / place).is_symlink():
-            raise UnsafeRepository(f"{root / place} is a symbolic link", hint="make it a directory")
+        if os.path.islink(f"{root}/{place}"):  # noqa: PTH114 - as above
+            raise UnsafeRepository(f"{root}/{place} is a symbolic link", hint="make it a directory")
 
 
 def _after_fork() -> None:

@@ -10,9 +10,12 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cas.errors import StorageError, StorageFull, UnsafeRepository
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "create_file",
