@@ -43,6 +43,7 @@ TABLE: dict[str, Row] = {
     "alias": Row("Name", "Point an alias at a version."),
     "declare": Row("Name", "Say what a name is: its partition keys, type and description."),
     "rm": Row("Name", "Delete a version, an alias, a partition or a name."),
+    "migrate": Row("Name", "Rewrite models of an older version as the class is now."),
     "status": Row("Check", "Show where the repository is, what it holds and what is open."),
     "fsck": Row("Check", "Verify every object and ref."),
     "hash": Row("Plumbing", "Print the id that a file's bytes have."),
