@@ -122,12 +122,16 @@ class Artifact(Generic[T]):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        own, above = vars(cls), getattr(cls, "facts", None)
         said = {word: getattr(cls, word, None) for word in ("project", "domain", "version")}
-        keys = vars(cls).get("partitions", vars(cls).get("partition_keys", getattr(cls, "partitions", None)))
+        keys = own.get("partitions", own.get("partition_keys"))
+        fixed = keys if isinstance(keys, Mapping) else None
+        if keys is None and above is not None:
+            keys, fixed = above.keys, dict(above.fixed)
         cls.facts = declare(
-            name=vars(cls).get("name") or cls.__name__,
-            keys=None if keys is None else tuple(keys) if not isinstance(keys, str) else keys,
-            fixed=keys if isinstance(keys, Mapping) else None,
+            name=own.get("name") or cls.__name__,
+            keys=keys,
+            fixed=fixed,
             time_partitioned=bool(getattr(cls, "time_partitioned", False)),
             granularity=getattr(cls, "time_partition_granularity", None),
             strict=bool(getattr(cls, "strict", False)),

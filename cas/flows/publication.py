@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cas.errors import PartitionError, PublishError
+from cas.flows import reading
 from cas.flows.binding import Creation, settle
 from cas.flows.cards import named
 from cas.flows.facts import Facts, type_text
@@ -56,11 +57,11 @@ def plain_result(interface: Interface, frame: Frame, result: Any) -> Any:
 
 def check_declared(repo: Repository, facts: Facts) -> None:
     """Declare the name with its first version. Raises PartitionError where it was declared with other keys."""
-    name = _full_name(repo, facts)
-    declared = repo.declaration(name)
+    name = reading.name_of(repo, facts)
+    declared = reading.declared(repo, name)
     granularity = facts.granularity.value if facts.granularity is not None else None
     if declared is None or declared.keys is None:
-        repo.declare(name, keys=facts.keys, granularity=facts.granularity, type=type_text(facts))
+        repo.declare("/".join(name), keys=facts.keys, granularity=granularity, type=type_text(facts))
         return
     if set(declared.keys) == set(facts.keys) and (declared.granularity or None) == granularity:
         return
@@ -107,8 +108,8 @@ def _restored(interface: Interface, frame: Frame, result: Any, claimed: list[Cla
 def _put(batch: Any, repo: Repository, one: Claimed, partition: Partition) -> Any:
     facts = one.output.binding.facts
     check_declared(repo, facts)
-    project, domain = facts.project or repo.project, facts.domain or repo.domain
-    ref = grammar.format(grammar.Revision(None, project, domain, facts.name, partition, None, (), None, None))
+    name = reading.name_of(repo, facts)
+    ref = grammar.format(grammar.Revision(None, name.project, name.domain, name.name, partition, None, (), None, None))
     creation = one.creation
     return batch.put(
         one.value,
@@ -117,10 +118,6 @@ def _put(batch: Any, repo: Repository, one: Claimed, partition: Partition) -> An
         metadata=dict(creation.metadata) if creation is not None and creation.metadata else None,
         cards=named(creation.cards) if creation is not None and creation.cards else None,
     )
-
-
-def _full_name(repo: Repository, facts: Facts) -> str:
-    return f"{facts.project or repo.project}/{facts.domain or repo.domain}/{facts.name}"
 
 
 def _time_words(granularity: str | None) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 from cas.catalog import selection
+from cas.catalog.refs import Declared
 from cas.errors import RefNotFound
+from cas.flows.facts import Facts
 from cas.flows.wanted import Wanted
 from cas.refs import grammar
 from cas.refs.history import History
@@ -22,10 +24,12 @@ __all__ = [
     "Repository",
     "Versions",
     "asked",
+    "declared",
     "has_version",
     "history",
     "latest",
     "latest_per_partition",
+    "name_of",
     "note",
     "nothing",
     "partition_values",
@@ -91,7 +95,7 @@ def latest(repo: Repository, wanted: Wanted) -> ArtifactVersion | None:
 
 def nothing(repo: Repository, wanted: Wanted, where: str = "") -> RefNotFound:
     """The error that names a query which finds nothing, and ``where`` it stands."""
-    known = repo.declaration("/".join(_name(repo, wanted))) is not None
+    known = declared(repo, _name(repo, wanted)) is not None
     hint = f"see what is there: cas ls {wanted.name}" if known else f"nothing is published as {wanted.name!r} yet"
     return RefNotFound(f"{where}no artifact matches {wanted}", hint=hint)
 
@@ -205,6 +209,21 @@ def _name(repo: Repository, wanted: Wanted) -> Name:
 
 def _ref(name: Name, partition: Partition) -> str:
     return grammar.format(grammar.Revision(None, name.project, name.domain, name.name, partition, None, (), None, None))
+
+
+def declared(repo: Repository, name: Name) -> Declared | None:
+    """What the log says of a name; None where it is unknown."""
+    with repo.catalog.database.lock:
+        known = repo.catalog.refs.declared(name)
+        if known is None:
+            repo.catalog.catch_up(repo.log_of(name.project, name.domain))
+            known = repo.catalog.refs.declared(name)
+        return known
+
+
+def name_of(repo: Repository, facts: Facts) -> Name:
+    """The full name of an artifact, in the repository's own project and domain where it says none."""
+    return Name(facts.project or repo.project, facts.domain or repo.domain, facts.name)
 
 
 def history(repo: Repository, name: Name, partition: Partition) -> list[ArtifactVersion]:

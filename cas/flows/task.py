@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -42,6 +44,16 @@ class Flow(Generic[P, R]):
         """As a method, the flow takes its instance as first argument."""
         unbound: Any = self
         return self if instance is None else functools.partial(unbound, instance)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # By name where that leads back here, as functions are: the function under that name is this flow.
+        found: Any = sys.modules.get(self.function.__module__) if self.function.__module__ != "__main__" else None
+        for step in self.function.__qualname__.split("."):
+            found = getattr(found, step, None)
+        if found is self:
+            name: str = self.function.__qualname__
+            return name
+        return copyreg.__newobj__, (type(self),), self.__dict__  # type: ignore[attr-defined]  # pickle's own
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.interface.module}.{self.function.__qualname__}>"

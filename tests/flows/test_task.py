@@ -1,10 +1,14 @@
 """Calls of tasks: spans, inputs, publication, and what goes wrong."""
 
 import asyncio
+import pickle
+import sys
 import typing
 from datetime import date, datetime
+from types import SimpleNamespace
 from typing import Annotated, NamedTuple, Optional
 
+import cloudpickle
 import pandas as pd
 import pytest
 
@@ -367,6 +371,24 @@ def test_methods_are_tasks_too(repo):
 
     assert Model().fit(3) == 3
     assert repo.resolve("number").get() == 3
+
+
+@task
+def at_the_top(x: int) -> Annotated[int, NUMBER]:
+    return x
+
+
+def test_tasks_are_pickled_as_functions_are(repo, monkeypatch):
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or SimpleNamespace(at_the_top=at_the_top))
+    assert pickle.loads(pickle.dumps(at_the_top)) is at_the_top
+
+    @task
+    def local(x: int) -> Annotated[int, NUMBER]:
+        return x + 1
+
+    again = pickle.loads(cloudpickle.dumps(local))
+    assert again(1) == 2
+    assert repo.resolve("number").get() == 2
 
 
 def test_a_wrong_call_is_a_type_error_and_no_span(repo):
