@@ -66,7 +66,7 @@ def read_span_artifacts(span_id: SpanId, *, lazy: bool = False) -> dict[str, Any
 def _writable(repository: Repository, span_id: SpanId) -> AbstractContextManager[ActiveSpan]:
     """A span to log to: the open one, or a closed one entered again for as long as it takes."""
     ident = span_bytes(repository, span_id)
-    running = repository.open_spans.get(ident)
+    running = repository.session.open_spans.get(ident)
     if running is not None:
         return nullcontext(running)
     around = repository.current_span()

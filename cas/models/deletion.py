@@ -135,7 +135,7 @@ def _closing(repository: Repository, row: SpanRow, status: str, removed: Sequenc
     error = json.loads(row.error) if row.error else None
     span = SpanBytes(ObjectId(row.id))
     return records.encode(
-        records.SpanClose(span, status, repository.tick(), error, [], [], [], [], [], previous, tuple(removed))
+        records.SpanClose(span, status, repository.session.tick(), error, [], [], [], [], [], previous, tuple(removed))
     )
 
 
@@ -143,8 +143,8 @@ def _publish(repository: Repository, closings: list[bytes], rows: Sequence[SpanR
     """Store the closing records, then one segment that names them all."""
     if not closings:
         return
-    ids = repository.writer().put_records(Kind.SPAN, closings)
-    repository.make_durable()
+    ids = repository.session.writer().put_records(Kind.SPAN, closings)
+    repository.session.make_durable()
     log = repository.log_of(repository.project, repository.domain)
     writes = WriteIds()
 

@@ -34,7 +34,7 @@ class InFlight:
         """Questions to the spans in flight, None where there are none. Hold the repository's lock."""
         repository = self._repository()
         assert repository is not None
-        running = repository.open_spans
+        running = repository.session.open_spans
         if not running and not self._open:
             return None
         if not running:

@@ -42,7 +42,10 @@ def new(project: str = "default", domain: str = "main") -> str:
 
 
 def read(root: str) -> Config:
-    """The config of the repository in a directory. Raises NoRepository where it is missing, UnsupportedFormat where it is too new."""
+    """The config of the repository in a directory.
+
+    Raises NoRepository where it is missing, UnsupportedFormat where it is too new.
+    """
     path = f"{root}/config.toml"
     try:
         with open(path, encoding="utf-8") as file:
@@ -60,9 +63,7 @@ def read(root: str) -> Config:
         )
     unknown = sorted(set(map(str, form.get("features", []))) - FEATURES)
     if unknown:
-        raise UnsupportedFormat(
-            f"{root} needs {', '.join(unknown)}, which this cas lacks", hint="upgrade cas-store"
-        )
+        raise UnsupportedFormat(f"{root} needs {', '.join(unknown)}, which this cas lacks", hint="upgrade cas-store")
     defaults, user = form.get("defaults", {}), form.get("user", {})
     return Config(
         str(form.get("id", "")),

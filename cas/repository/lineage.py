@@ -48,9 +48,9 @@ def live_spans(repository: Repository) -> Iterator[SpanInfo]:
             opened[ident] = record
         elif record.status != "open":
             closed.add(record.span)
-    opened.update((span.id_bytes, span.state.opened) for span in list(repository.open_spans.values()))
+    opened.update((span.id_bytes, span.state.opened) for span in list(repository.session.open_spans.values()))
     for ident, record in opened.items():
-        if ident not in closed or ident in repository.open_spans:
+        if ident not in closed or ident in repository.session.open_spans:
             yield _opened(ident, record)
 
 
@@ -79,7 +79,7 @@ def span_info(repository: Repository, span: str) -> SpanInfo:
     for info in live_spans(repository):
         if info.id.startswith(prefix):
             found.setdefault(info.id, info)
-    for ident, again in list(repository.open_spans.items()):
+    for ident, again in list(repository.session.open_spans.items()):
         if ident.hex() in found:
             # Entered again: it is open, whatever its last closing record says.
             found[ident.hex()] = _opened(ident, again.state.opened)
@@ -107,7 +107,7 @@ def consumers(repository: Repository, what: str | ArtifactVersion) -> list[SpanI
 def inputs(repository: Repository, span: str) -> list[SpanLink]:
     """What a span read."""
     info = span_info(repository, span)
-    running = repository.open_spans.get(bytes.fromhex(info.id))
+    running = repository.session.open_spans.get(bytes.fromhex(info.id))
     links = [
         _link(repository, row.artifact, json.loads(row.literal) if row.literal else None, row.asked, row.name)
         for row in repository.catalog.spans().inputs(bytes.fromhex(info.id))
@@ -136,7 +136,7 @@ def outputs(repository: Repository, span: str) -> list[ArtifactVersion]:
     info = span_info(repository, span)
     ident = bytes.fromhex(info.id)
     rows = [(row.artifact, row.asked) for row in repository.catalog.spans().outputs(ident)]
-    running = repository.open_spans.get(ident)
+    running = repository.session.open_spans.get(ident)
     if running is not None:
         rows += [(one.artifact, one.ref) for one in running.state.outputs]
     elif info.status == "open":

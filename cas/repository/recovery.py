@@ -118,8 +118,8 @@ def _finish(repository: Repository, story: _Story, ident: ObjectId, closing: Spa
                 _publish(repository, (project, domain), (span, ident.hex(), _label(story, closing.span)), missing)
     except RefConflict as error:
         told = {"type": type(error).__name__, "message": error.message}
-        failed = SpanClose(closing.span, "failed", repository.tick(), told, [], [], [], [], [], ident)
-        return repository.writer().put_record(Kind.SPAN, records.encode(failed))
+        failed = SpanClose(closing.span, "failed", repository.session.tick(), told, [], [], [], [], [], ident)
+        return repository.session.writer().put_record(Kind.SPAN, records.encode(failed))
     return ident
 
 
@@ -145,7 +145,7 @@ def _abandon(repository: Repository, story: _Story, span: bytes) -> ObjectId:
     closing = SpanClose(
         SpanId(ObjectId(span)),
         "abandoned",
-        repository.tick(),
+        repository.session.tick(),
         {"type": "Abandoned", "message": "its process ended without closing it"},
         so_far.inputs if so_far else [],
         [*(so_far.outputs if so_far else []), *story.logged.get(span, [])],
@@ -154,7 +154,7 @@ def _abandon(repository: Repository, story: _Story, span: bytes) -> ObjectId:
         [],
         None,
     )
-    return repository.writer().put_record(Kind.SPAN, records.encode(closing))
+    return repository.session.writer().put_record(Kind.SPAN, records.encode(closing))
 
 
 def _enter(repository: Repository, story: _Story, ended: list[tuple[bytes, ObjectId, str]]) -> None:
@@ -168,7 +168,7 @@ def _enter(repository: Repository, story: _Story, ended: list[tuple[bytes, Objec
     ]
     if not roots:
         return
-    repository.make_durable()
+    repository.session.make_durable()
     log = repository.log_of(repository.project, repository.domain)
     writes = WriteIds()
 

@@ -19,7 +19,7 @@ from cas import clock
 from cas.catalog.catalog import Catalog
 from cas.errors import CasError
 from cas.refs.log import RefLog
-from cas.repository import config, resolving
+from cas.repository import config, ownership, resolving
 from cas.repository.version import ArtifactRecord, ArtifactVersion, decode_record
 from cas.spans.current import STACK
 from cas.storage.local import LocalStore
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from cas.objects.ids import Kind
     from cas.objects.store import ObjectStore
-    from cas.objects.writer import PackWriter
     from cas.repository.checking import Report
     from cas.repository.info import DeletePlan, LineageNode, NameInfo, ObjectInfo, SpanInfo, SpanLink, Status
+    from cas.repository.session import Session
     from cas.repository.spanning import ActiveSpan
     from cas.repository.transaction import Batch
 
@@ -40,10 +40,6 @@ __all__ = ["ANY", "Repository"]
 ANY = object()
 """``expect=ANY``: an alias may be anywhere before it is moved."""
 
-# A pack that a process goes on appending to is sealed when it is this large and no span is open …
-_SEAL = 4 << 20
-# … and when it is this large whatever is open: other processes find things in sealed packs faster.
-_ROLL = 64 << 20
 _ALL: weakref.WeakSet[Repository] = weakref.WeakSet()
 
 
@@ -57,7 +53,7 @@ class Repository:
         self, root: str | os.PathLike[str], *, author: str = "", now: Callable[[], int] = clock.now, trust: bool = False
     ) -> None:
         self._root = os.path.realpath(root)
-        check_owner(self._root, trust=trust)
+        ownership.check(self._root, trust=trust)
         self.config = config.read(self._root)
         self.project, self.domain = self.config.project, self.config.domain
         self.author = author or self.config.author or "unknown"
@@ -65,12 +61,7 @@ class Repository:
         self.lock = threading.RLock()
         self.store = LocalStore(self._root)
         self.catalog = Catalog(f"{self._root}/catalog.sqlite", self.config.id, self._read)
-        self.open_spans: dict[bytes, ActiveSpan] = {}
-        self._writer: PackWriter | None = None
-        self._recovered = False
         self._logs: dict[tuple[str, str], RefLog] = {}
-        self._last_tick = 0
-        self._process = os.getpid()
         self._tokens: list[Any] = []
         _ALL.add(self)
 
@@ -87,6 +78,13 @@ class Repository:
         from cas.objects.store import ObjectStore
 
         return ObjectStore(self.root / "objects")
+
+    @cached_property
+    def session(self) -> Session:
+        """What this process has open."""
+        from cas.repository.session import Session
+
+        return Session(self)
 
     # --- put -------------------------------------------------------------------------------------
 
@@ -295,8 +293,8 @@ class Repository:
     ) -> list[Any]:
         """Spans, newest first; ``label`` is exact or a glob.
 
-        ``where`` is a subclass of ``cas.Span``, searched by its ``fields`` too, or a filter (``cas.SpanFilter``); both give
-        ``cas.Span`` objects, each of its own class, without them ``SpanInfo``.
+        ``where`` is a subclass of ``cas.Span``, searched by its ``fields`` too, or a filter (``cas.SpanFilter``); both
+        give ``cas.Span`` objects, each of its own class, without them ``SpanInfo``.
         """
         if where is not None:
             return list(where.filtered(label=label, status=status, fields=fields).spans(self, limit))
@@ -370,10 +368,8 @@ class Repository:
     def close(self) -> None:
         """Seal what is open and let go of every file."""
         with self.lock:
-            if self._writer is not None and self._process == os.getpid():
-                self._writer.seal()
-                self.objects.forget(self._writer)
-                self._writer = None
+            if "session" in self.__dict__:
+                self.session.close()
             self.catalog.close()
             if "objects" in self.__dict__:
                 self.objects.close()
@@ -405,47 +401,6 @@ class Repository:
             log = self._logs[project, domain] = RefLog(self.store, project, domain)
         return log
 
-    def writer(self) -> PackWriter:
-        """The pack that this process appends to. The first one takes over what dead processes left."""
-        if self._writer is None:
-            self._writer = self.objects.writer()
-        if not self._recovered:
-            self._recovered = True
-            from cas.repository import recovery
-
-            recovery.recover(self)
-        return self._writer
-
-    def make_durable(self) -> None:
-        """Objects and records put so far survive a power cut from here on."""
-        if self._writer is None:
-            return
-        if self._writer.size >= _SEAL and not self.open_spans:
-            self._writer.seal()
-        else:
-            self._writer.sync()
-
-    def tidy(self) -> None:
-        """Keep packs few and of a good size; cheap when there is nothing to do."""
-        writer = self._writer
-        if writer is None:
-            return
-        if writer.size >= _ROLL:
-            writer.seal()
-            for span in self.open_spans.values():
-                # The new pack tells the story of every span that is still open, should this process die.
-                for payload in span.progress():
-                    from cas.objects.ids import Kind
-
-                    writer.repeat_record(Kind.SPAN, payload)
-            writer.flush()
-        self.objects.merge()
-
-    def tick(self) -> int:
-        """The time in µs, later than every tick before it in this process: the order of spans."""
-        self._last_tick = max(self.now(), self._last_tick + 1)
-        return self._last_tick
-
     def _read(self, ident: bytes, kind: Kind) -> bytes:
         return self.objects.read(ident, kind)
 
@@ -465,32 +420,13 @@ class Repository:
             )
 
     def _forked(self) -> None:
-        # A child has its own locks, catalog connection and pack; the parent's spans stay its context.
+        from cas.repository.session import Session
+
+        # A child has its own lock, catalog connection and pack; the parent's spans stay its context.
         self.lock = threading.RLock()
-        self._writer = None
-        self._recovered = True
-        self.open_spans = {}
-        self._process = os.getpid()
         self.__dict__.pop("objects", None)
+        self.session = Session(self, recovered=True)
         self.catalog.reopen()
-
-
-def check_owner(root: str, *, trust: bool) -> None:
-    """Raises UnsafeRepository where another user owns the repository, or where its tmp directory is a link."""
-    from cas.errors import UnsafeRepository
-
-    try:
-        owner = os.stat(root).st_uid  # noqa: PTH116 - pathlib is not loaded on the way to an answer
-    except FileNotFoundError:
-        return
-    if not trust and owner not in (os.geteuid(), 0) and os.geteuid() != 0:
-        raise UnsafeRepository(
-            f"{root} belongs to another user (uid {owner})",
-            hint="open it with trust=True, or on the command line: cas --trust …",
-        )
-    for place in ("tmp", "objects", "refs"):
-        if os.path.islink(f"{root}/{place}"):  # noqa: PTH114 - as above
-            raise UnsafeRepository(f"{root}/{place} is a symbolic link", hint="make it a directory")
 
 
 def _after_fork() -> None:

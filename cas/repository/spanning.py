@@ -132,7 +132,7 @@ class ActiveSpan:
                 if not isinstance(label, str) or not label:
                     raise SpanError(f"an artifact's label is a text that is not empty, not {label!r}")
             self.state.check_labels(values)
-            writer = repository.writer()
+            writer = repository.session.writer()
             literals = [registry.encode(value, writer, name=label) for label, value in values.items()]
             payloads = [
                 encode_record(literal, self.id_bytes, label, dict(metadata or {}), None)
@@ -205,7 +205,7 @@ class ActiveSpan:
                 self._reopen(self._again)
             here = around is not None and around._process == self._process and self._again is None
             self._parent = around if here else None
-            repository.open_spans[self.id_bytes] = self
+            repository.session.open_spans[self.id_bytes] = self
         self._token = STACK.push(self)
         return self
 
@@ -214,9 +214,16 @@ class ActiveSpan:
         code = code_version(str(Path.cwd()))
         parent = around.id_bytes if around is not None else None
         opened = SpanOpen(
-            self._label, parent, repository.tick(), self._metadata, code, self._kind, self._fields, os.urandom(16)
+            self._label,
+            parent,
+            repository.session.tick(),
+            self._metadata,
+            code,
+            self._kind,
+            self._fields,
+            os.urandom(16),
         )
-        writer = repository.writer()
+        writer = repository.session.writer()
         self._opening = records.encode(opened)
         span_id = writer.put_record(Kind.SPAN, self._opening)
         writer.flush()
@@ -249,8 +256,8 @@ class ActiveSpan:
                     self._close_failed(error)
             finally:
                 self._closed = True
-                self._repository.open_spans.pop(self.id_bytes, None)
-                self._repository.tidy()
+                self._repository.session.open_spans.pop(self.id_bytes, None)
+                self._repository.session.tidy()
 
     async def __aenter__(self) -> ActiveSpan:
         return self.__enter__()
@@ -289,8 +296,8 @@ class ActiveSpan:
 
     def _write_closing(self, status: str, error: dict[str, Any] | None, intents: list[Intent]) -> ObjectId:
         repository = self._repository
-        closing = self.state.close(status, repository.tick(), error, intents)
-        writer = repository.writer()
+        closing = self.state.close(status, repository.session.tick(), error, intents)
+        writer = repository.session.writer()
         closing_id = writer.put_record(Kind.SPAN, records.encode(closing))
         writer.flush()
         # Should publishing fail after this, a further closing record follows this one.
@@ -303,7 +310,7 @@ class ActiveSpan:
             self._parent.state.children.append(closing)
             return
         repository = self._repository
-        repository.make_durable()
+        repository.session.make_durable()
         log = repository.log_of(repository.project, repository.domain)
         writes = WriteIds()
 
@@ -334,7 +341,7 @@ class ActiveSpan:
             if isinstance(entry, VersionEntry)
         ]
         closing = self._write_closing("ok", None, intents)
-        repository.make_durable()
+        repository.session.make_durable()
         if self._parent is not None:
             self._parent.state.children.append(closing)
         for log in logs:
@@ -353,7 +360,7 @@ class ActiveSpan:
 
     def progress(self) -> tuple[bytes, bytes]:
         """Its opening record, and a closing record of status ``open`` with what it collected so far."""
-        so_far = self.state.close("open", self._repository.tick(), None, [])
+        so_far = self.state.close("open", self._repository.session.tick(), None, [])
         return self._opening, records.encode(so_far)
 
 

@@ -42,7 +42,7 @@ def publish(
     if not puts:
         return []
     with repository.lock:
-        writer = repository.writer()
+        writer = repository.session.writer()
         literals = _encode(puts, writer, allow_pickle=allow_pickle)
         targets = [put.target for put in puts]
         for log in _logs(repository, targets):
@@ -53,7 +53,7 @@ def publish(
         if span is not None:
             writer.flush()
             return span.wish(wishes, literals)
-        repository.make_durable()
+        repository.session.make_durable()
         return _append(repository, wishes)
 
 
@@ -81,7 +81,7 @@ def _wishes(
     span: ActiveSpan | None,
 ) -> list[Wish]:
     """Store a record for every put, save those whose tip holds the same literal with the same metadata."""
-    writer = repository.writer()
+    writer = repository.session.writer()
     maker = span.id_bytes if span is not None else None
     artifacts: list[bytes | None] = []
     payloads: list[bytes] = []
@@ -139,7 +139,7 @@ def _append(repository: Repository, wishes: Sequence[Wish]) -> list[ArtifactVers
         publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
         for index, end in zip(chosen, ended, strict=True):
             results[index] = version_of(repository, wishes[index], end)
-    repository.tidy()
+    repository.session.tidy()
     return [one for one in results if one is not None]
 
 

@@ -148,7 +148,7 @@ def test_a_publication_cut_short_is_finished_exactly_once(tmp_path: Path) -> Non
 def test_what_an_abandoned_span_made_before_its_pack_was_sealed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cas.repository.repository._ROLL", 100_000)
+    monkeypatch.setattr("cas.repository.session._ROLL", 100_000)
     cas.init(tmp_path).close()
     child = os.fork()
     if child == 0:
