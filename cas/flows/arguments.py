@@ -63,7 +63,7 @@ def _record_values(values: Mapping[str, Any], interface: Interface, setting: Set
     found: dict[str, ArtifactVersion] = {}
     repo, span, run = setting
     with repo.lock:
-        writer = repo.writer()
+        writer = repo.session.writer()
         for name, value in values.items():
             literal = _stored(value, writer, name)
             if literal is None:
