@@ -259,3 +259,22 @@ def test_a_watcher_killed_in_a_launch_neither_misses_nor_doubles_it(tmp_path):
         assert [version.get() for version in repo.log("model")] == [70]
         assert {span.status for span in repo.spans(label="train")} == {"ok", "abandoned"}
     repo.close()
+
+
+def test_watchers_killed_at_any_time_publish_each_launch_once(tmp_path):
+    repo = init(tmp_path)
+    for n in range(1, 13):
+        put(repo, n, f"R{n}")
+    for n in range(8):
+        watcher = start(tmp_path, 0.005, 60.0)
+        time.sleep(0.013 * (n + 1))
+        os.kill(watcher.pid, signal.SIGKILL)
+        watcher.wait()
+        watcher.stdout.close()
+    with repo:
+        run_triggers([PLAN])
+        records = launches(PLAN)
+        assert len({record["trigger"] for record in records}) == len(records) == 12
+        assert sorted(version.get() for version in repo.log("model")) == [10 * n for n in range(1, 13)]
+        assert repo.fsck().ok
+    repo.close()
