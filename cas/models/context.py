@@ -48,11 +48,12 @@ class SpanContext(Generic[S]):
     def entered(self) -> S:
         """The user's span, told what was opened."""
         assert self.active is not None
-        self.span._keep(_active=self.active, _row=None, _info=None)
-        self.span.label = self.active.label
+        span = self.span
+        span._active, span._row, span._info = self.active, None, None
+        span.label = self.active.label
         if self._metadata:
-            self.span._keep(_metadata=self._metadata)
-        return self.span
+            span.metadata = self._metadata
+        return span
 
     def __enter__(self) -> S:
         self.prepare().__enter__()

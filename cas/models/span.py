@@ -42,10 +42,10 @@ class Span:
 
     polymorphic_identity: ClassVar[str] = ""
     # What the repository says of it: a row of the catalog, or the open span itself, until somebody asks for details.
-    _row: ClassVar[SpanRow | None] = None
-    _active: ClassVar[ActiveSpan | None] = None
-    _info: ClassVar[SpanInfo | None] = None
-    _metadata: ClassVar[dict[str, Any] | None] = None
+    _row: SpanRow | None = None
+    _active: ActiveSpan | None = None
+    _info: SpanInfo | None = None
+    _metadata: dict[str, Any] | None = None
 
     def __init__(self, label: str | None = None, metadata: dict[str, Any] | None = None) -> None:
         self.label = label
@@ -84,24 +84,23 @@ class Span:
         if self._info is not None:
             return self._info
         if self._row is not None:
-            self._keep(_info=SpanInfo.of(self._row))
+            self._info = SpanInfo.of(self._row)
         elif self._active is not None:
             if self._active.is_open:
                 return info_of(self._active)
-            self._keep(_info=info_of(self._active))
+            self._info = info_of(self._active)
         return self._info
 
     @property
     def metadata(self) -> dict[str, Any]:
         """JSON-like values that were given when it was opened."""
         if self._metadata is None:
-            self._keep(_metadata=dict(self.info.metadata) if self.info else {})
-        assert self._metadata is not None
+            self._metadata = dict(self.info.metadata) if self.info else {}
         return self._metadata
 
     @metadata.setter
     def metadata(self, value: dict[str, Any]) -> None:
-        self._keep(_metadata=value)
+        self._metadata = value
 
     @property
     def parent_id(self) -> str | None:
@@ -164,14 +163,17 @@ class Span:
 
         return create_span_artifact(self, label=label, data=value)
 
-    def _keep(self, **known: Any) -> None:
-        self.__dict__.update(known)
-
 
 def span_of(row: SpanRow) -> Span:
     """A span of its own class, or Span where that is not known here."""
+    if not row.kind:
+        # Nearly all, by the ten thousand: attributes set one by one cost no dict each.
+        made = object.__new__(Span)
+        made._row = row
+        made.label = row.label
+        return made
     made = _made(row.kind)
-    made.__dict__["_row"], made.label = row, row.label
+    made._row, made.label = row, row.label
     if type(made) is not Span:
         _fill(made, json.loads(row.fields))
     return made
@@ -181,7 +183,7 @@ def span_of_open(active: ActiveSpan) -> Span:
     """The user's view of a span that is open here."""
     opened = active.state.opened
     made = _made(opened.kind)
-    made.__dict__["_active"], made.label = active, opened.label
+    made._active, made.label = active, opened.label
     if type(made) is not Span:
         _fill(made, opened.fields)
     return made
