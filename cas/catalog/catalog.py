@@ -71,7 +71,7 @@ class Catalog:
                 if position[0] and not log.has(position[0]):
                     self.database.rebuild()
                     position = _START
-            if log.has(position[0] + 1):
+            if log.has(position[0] + 1) or (position == _START and log.folded):
                 self._read_on(log, position)
                 position = self.position(log)
             return position
@@ -87,7 +87,7 @@ class Catalog:
             self._apply_from(log, _START)
 
     def _apply_from(self, log: RefLog, position: Position) -> None:
-        if position == _START and log.has(_LONG):
+        if position == _START and (log.folded or log.has(_LONG)):
             from cas.refs import checkpoints
             from cas.refs.segments import Segment
 

@@ -150,6 +150,7 @@ class Ingest:
         )
 
     def _declare(self, entry: DeclareEntry) -> None:
+        self._db.execute("INSERT OR IGNORE INTO written VALUES (?)", (entry.write,))
         self._db.execute(
             "UPDATE name SET keys = ?, granularity = ?, type = ?, description = ?, declared = ?"
             " WHERE id = ? AND COALESCE(declared, 0) < ?",
@@ -165,6 +166,7 @@ class Ingest:
         )
 
     def _span(self, entry: SpanEntry) -> None:
+        self._db.execute("INSERT OR IGNORE INTO written VALUES (?)", (entry.write,))
         close = bytes.fromhex(entry.close) if entry.close else None
         self._db.execute(
             "INSERT OR IGNORE INTO pending (log, open, close) VALUES (?, ?, ?)",

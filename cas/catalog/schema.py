@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
 # Any change here gets a new number: a catalog of another number is built anew.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -58,6 +58,9 @@ CREATE TABLE tomb (
     stamp INTEGER NOT NULL, writing TEXT NOT NULL UNIQUE
 );
 CREATE INDEX tomb_ref ON tomb (ref);
+
+-- the write ids of the entries that have no table of their own: spans and declarations
+CREATE TABLE written (writing TEXT PRIMARY KEY) WITHOUT ROWID;
 
 -- spans that the log names, their records are read in when a question needs them
 CREATE TABLE pending (log INTEGER NOT NULL, open BLOB NOT NULL, close BLOB, PRIMARY KEY (open, close));

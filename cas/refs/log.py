@@ -31,6 +31,9 @@ _FILE = r"([^/]+)/([^/]+)/([0-9]{20})\.(toml|arrow)"
 class RefLog:
     """One log in a store. ``prefix`` is where logs lie: ``refs``, or ``refs/remotes/<remote>`` for copies."""
 
+    folded = False
+    """Whether the store may hold the log from a checkpoint on, and not what that folds."""
+
     def __init__(self, store: LogStore, project: str, domain: str, *, prefix: str = "refs") -> None:
         self.store = store
         self.project = check_project(project)
@@ -100,7 +103,6 @@ class RefLog:
 
     def _parse(self, number: int, content: bytes) -> Segment:
         from cas.refs.segments import parse
-
 
         where = f"{self.path(number)}: "
         try:

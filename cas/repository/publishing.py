@@ -1,17 +1,18 @@
 """From puts to ref log entries: checks, no-ops and conflicts, then one segment by put-if-absent.
 
-``plan`` looks at the catalog and writes nothing; ``append`` writes one segment and plans again for as long as
+What is here looks at the catalog and writes nothing; ``append`` writes one segment and plans again for as long as
 other writers are faster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cas.catalog.appending import append
 from cas.errors import RefSyntax, VersionConflict
-from cas.refs import checkpoints, grammar
-from cas.refs.entries import DeclareEntry, Entry, VersionEntry
+from cas.refs import grammar
+from cas.refs.entries import DeclareEntry, VersionEntry
 from cas.refs.history import DEFAULT_VERSION_DIGITS
 from cas.refs.names import Name, check_version
 from cas.refs.partitions import Partition
@@ -20,14 +21,9 @@ from cas.refs.stamps import Stamps, WriteIds
 if TYPE_CHECKING:
     from cas.catalog.catalog import Catalog
     from cas.catalog.refs import Row
-    from cas.refs.log import RefLog
     from cas.repository.known import Known, New
 
 __all__ = ["Target", "Wish", "append", "check_free", "declarations", "target", "version_entries"]
-
-
-# A log is folded into a checkpoint at each power of two from here on: all of it is copied twice at most.
-_FOLD = 1024
 
 
 class Target(NamedTuple):
@@ -155,24 +151,3 @@ def check_free(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None
 def declarations(new: Sequence[New], stamps: Stamps, writes: WriteIds) -> list[DeclareEntry]:
     """The entries that declare new names by their first partitions."""
     return [DeclareEntry(name.name, keys, grain, None, None, stamps.next(), writes.next()) for name, keys, grain in new]
-
-
-def append(
-    catalog: Catalog, log: RefLog, plan: Callable[[Stamps], list[Entry]], *, author: str, now: Callable[[], int]
-) -> None:
-    """Publish what ``plan`` gives as the log's next segment; nothing where it gives nothing.
-
-    ``plan`` is called again, after catching up, each time another writer took the next number first.
-    """
-    while True:
-        number, digest, stamp = catalog.catch_up(log)
-        time = now()
-        entries = plan(Stamps(after=stamp, now=time))
-        if not entries:
-            return
-        segment = log.append(number + 1, digest, entries, author=author, time=time)
-        if segment is not None:
-            catalog.wrote(log, segment)
-            if segment.number >= _FOLD and segment.number & (segment.number - 1) == 0:
-                checkpoints.write(log.store, log, segment.number)
-            return

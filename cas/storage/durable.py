@@ -23,6 +23,7 @@ __all__ = [
     "fsync_directory",
     "fsync_file",
     "make_directories",
+    "replace_file",
     "storage_errors",
     "write_all",
     "write_views",
@@ -142,6 +143,30 @@ def create_file(path: Path, content: bytes | memoryview, temporary: Path) -> boo
                 created = _place(scratch, path)
             fsync_directory(path.parent)
             return created
+        finally:
+            with suppress(FileNotFoundError):
+                scratch.unlink()
+
+
+def replace_file(path: Path, content: bytes, temporary: Path) -> None:
+    """Give ``path`` a new content, durably and atomically: readers see the old or the new. Mode as the umask says.
+
+    ``temporary`` is a directory on the same file system. Raises StorageError, StorageFull.
+    """
+    with storage_errors(f"write {path}"):
+        descriptor, scratch = create_temporary(temporary)
+        try:
+            try:
+                write_all(descriptor, content)
+                mask = os.umask(0o077)
+                os.umask(mask)
+                os.fchmod(descriptor, 0o666 & ~mask)
+                fsync_file(descriptor)
+            finally:
+                os.close(descriptor)
+            make_directories(path.parent)
+            scratch.replace(path)
+            fsync_directory(path.parent)
         finally:
             with suppress(FileNotFoundError):
                 scratch.unlink()

@@ -1,0 +1,96 @@
+"""Entries as they are stored, verified: what is copied from pack to pack without being unpacked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from cas.errors import CorruptObject, ObjectNotFound
+from cas.objects.ids import Kind, ObjectId, object_id
+from cas.objects.packs import ENTRY, ENTRY_SIZE, Pack, entry_is_exact, verified
+
+if TYPE_CHECKING:
+    from cas.objects.store import ObjectStore
+
+__all__ = ["RawEntry", "in_file_order", "mapped_size", "peek", "raw_entry", "read_raw"]
+
+
+class RawEntry(NamedTuple):
+    """One verified entry: its kind, its key, and its bytes as packs hold them, header and all."""
+
+    kind: Kind
+    key: ObjectId
+    content: bytes
+
+    @property
+    def payload(self) -> bytes:
+        """What it holds."""
+        number, _, ident = ENTRY.unpack_from(self.content)
+        return verified(number, ident, self.content[ENTRY_SIZE:])[2]
+
+
+def read_raw(content: bytes) -> tuple[RawEntry, bytes]:
+    """The entry that the bytes are, and its payload. Raises CorruptObject and its kin unless they are just one."""
+    if len(content) < ENTRY_SIZE:
+        raise CorruptObject("too few bytes for an entry")
+    number, length, ident = ENTRY.unpack_from(content)
+    stored = content[ENTRY_SIZE:]
+    if length != len(stored):
+        raise CorruptObject(f"the entry of {ident.hex()} has not the length it says")
+    kind, ident, payload = verified(number, ident, stored)
+    if not entry_is_exact(number, stored):
+        raise CorruptObject(f"the compressed form of {ident.hex()} is not as it was written")
+    return RawEntry(kind, ObjectId(payload[:32]) if kind is Kind.MAP else ident, content), payload
+
+
+def raw_entry(store: ObjectStore, key: bytes, kind: Kind | None = None) -> RawEntry:
+    """What a store holds under a key (of one kind, where given), as it is stored.
+
+    Raises ObjectNotFound, and CorruptObject where every copy of it is damaged.
+    """
+    for pack in store.packs:
+        at = pack.find(key)
+        if at < 0 or (kind is not None and pack.kind(at) is not kind):
+            continue
+        length = ENTRY.unpack_from(pack.pages, at)[1]
+        try:
+            found = read_raw(pack.pages[at : at + ENTRY_SIZE + length])[0]
+        except CorruptObject:
+            continue  # another pack may hold it whole; else load says what is wrong
+        pack.touch(length)
+        return found
+    found_kind, payload = store.load(key, kind)
+    head = ENTRY.pack(found_kind, len(payload), object_id(found_kind, payload))
+    return RawEntry(found_kind, ObjectId(key), head + payload)
+
+
+def peek(store: ObjectStore, key: bytes) -> tuple[Kind, int] | None:
+    """The kind of what a store holds under a key and the bytes that its entry takes; not verified. None: nothing."""
+    for pack in store.packs:
+        at = pack.find(key)
+        if at >= 0:
+            return pack.kind(at), ENTRY_SIZE + ENTRY.unpack_from(pack.pages, at)[1]
+    try:
+        kind, payload = store.load(key)
+    except ObjectNotFound:
+        return None
+    return kind, ENTRY_SIZE + len(payload)
+
+
+def in_file_order(store: ObjectStore, keys: Iterable[bytes]) -> list[bytes]:
+    """The keys as their entries follow each other in the store's packs, so that reading goes forward."""
+    packs: tuple[Pack, ...] = store.packs
+
+    def place(key: bytes) -> tuple[int, int]:
+        for number, pack in enumerate(packs):
+            at = pack.find(key)
+            if at >= 0:
+                return number, at
+        return len(packs), 0
+
+    return sorted(keys, key=place)
+
+
+def mapped_size(payload: bytes) -> int:
+    """The size of the blob that a map describes, for a pack's footer."""
+    return int.from_bytes(payload[32:40], "little")
