@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cas.models.artifacts import create_span_artifacts as create_span_artifacts
     from cas.models.artifacts import read_span_artifact as read_span_artifact
     from cas.models.artifacts import read_span_artifacts as read_span_artifacts
+    from cas.models.classes import register_model as register_model
     from cas.models.context import get_current_span_id as get_current_span_id
     from cas.models.context import span_context as span_context
     from cas.models.deletion import delete_artifact as delete_artifact
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from cas.models.linked import current_span as current_span
     from cas.models.linked import linked as linked
     from cas.models.linked import spanned as spanned
+    from cas.models.migration import migrate_artifacts as migrate_artifacts
     from cas.models.model import ArtifactModel as ArtifactModel
     from cas.models.queries import LabelledArtifact as LabelledArtifact
     from cas.models.queries import read_ancestor_spans as read_ancestor_spans
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from cas.models.storage import FsspecStorage as FsspecStorage
     from cas.models.storage import S3Storage as S3Storage
     from cas.models.storage import Storage as Storage
+    from cas.models.storage import map_storages as map_storages
     from cas.refs.partitions import Granularity as Granularity
     from cas.repository.current import current as current
     from cas.repository.current import use as use
@@ -158,7 +161,9 @@ _PLACES = {
     "linked": "cas.models.linked",
     "list_names": "cas.flows.getting",
     "log": "cas.repository.functions",
+    "map_storages": "cas.models.storage",
     "map_task": "cas.flows.mapping",
+    "migrate_artifacts": "cas.models.migration",
     "parquet_serializer": "cas.models.formats",
     "plan_delete_artifact": "cas.models.deletion",
     "plan_delete_span": "cas.models.deletion",
@@ -174,6 +179,7 @@ _PLACES = {
     "read_span_artifact": "cas.models.artifacts",
     "read_span_artifacts": "cas.models.artifacts",
     "register": "cas.literals.registry",
+    "register_model": "cas.models.classes",
     "resolve": "cas.repository.functions",
     "run_triggers": "cas.flows.triggers",
     "span": "cas.repository.functions",

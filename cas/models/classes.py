@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from cas.errors import DeclarationError
 from cas.models.fields import PLAIN, FieldSpec, field_spec, merge_specs, spec_of_config
 
-__all__ = ["ModelClass", "Shape", "entry_of", "find_class", "on_register", "register", "register_class"]
+__all__ = ["ModelClass", "Shape", "entry_of", "find_class", "on_register", "register_class", "register_model"]
 
 T = TypeVar("T")
 Migrate = Callable[[int, "dict[str, Any]"], Any]
@@ -79,7 +79,7 @@ class ModelClass:
         return made
 
 
-def register(
+def register_model(
     cls: type[T] | None = None,
     *,
     version: int,

@@ -94,7 +94,7 @@ def _parts(value: Any) -> tuple[str, int, dict[str, Any], ModelClass | None]:
     if isinstance(value, ModelRecord):
         return value.model, value.version, value.fields, None
     raise UnknownType(
-        f"{type(value).__qualname__} is not a model class", hint="register it: cas.models.register(cls, version=1)"
+        f"{type(value).__qualname__} is not a model class", hint="register it: cas.register_model(cls, version=1)"
     )
 
 

@@ -12,6 +12,7 @@ import asyncio
 import inspect
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from typing_extensions import Self
 from cas.errors import CasError, DeclarationError, ObjectNotFound, StorageError, StorageUnknown
 from cas.objects.ids import blob_id
 
-__all__ = ["FileSystem", "FsspecStorage", "S3Storage", "Storage", "call", "find_storage"]
+__all__ = ["FileSystem", "FsspecStorage", "S3Storage", "Storage", "call", "find_storage", "map_storages"]
 
 _BY_NAME: dict[str, Storage] = {}
+_PLACES: dict[str, str] = {}
 
 
 class Storage(ABC):
@@ -164,17 +166,36 @@ class S3Storage(FsspecStorage):
         )
 
 
+def map_storages(places: Mapping[str, str]) -> None:
+    """Say where names lead, as a user's configuration does: ``{name: directory or URL}``, opened when first needed.
+
+    A class's own storage and a registered one go before. Replaces what an earlier call said of the same names.
+    """
+    _PLACES.update(places)
+
+
 def find_storage(name: str, declared: Storage | str | None = None) -> Storage:
     """The storage of a record's name: the one the class declares, else the registered one. Raises StorageUnknown."""
     if isinstance(declared, Storage) and declared.name == name:
         return declared
-    found = _BY_NAME.get(name)
+    found = _BY_NAME.get(name) or _placed(name)
     if found is None:
         raise StorageUnknown(
             f"no storage named {name!r} is known here",
-            hint=f"declare it on the model's field, or register one: cas.FileSystem(…, name={name!r}).register()",
+            hint=f"declare it on the model's field, or say where it is: cas.map_storages({{{name!r}: …}})",
         )
     return found
+
+
+def _placed(name: str) -> Storage | None:
+    """The storage of a name that the user's configuration maps."""
+    place = _PLACES.get(name)
+    if place is None:
+        return None
+    protocol, scheme, rest = place.partition("://")
+    if not scheme or protocol == "file":
+        return FileSystem(rest if scheme else place, name=name)
+    return FsspecStorage(name, protocol, rest)
 
 
 def call(storage: Storage, verb: str, argument: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from cas.errors import DeclarationError, MigrationError, UnknownType
 from cas.models import classes
-from cas.models.classes import register
+from cas.models.classes import register_model
 from cas.models.declare import ModelBase
 from cas.models.formats import json_serializer
 from cas.objects.trees import decode_tree
@@ -18,14 +18,14 @@ from cas.objects.trees import decode_tree
 T = TypeVar("T")
 
 
-@register(version=1)
+@register_model(version=1)
 @attrs.define
 class Attrs:
     x: int
     _private: str = "p"
 
 
-@register(version=1)
+@register_model(version=1)
 @dataclass
 class Plain:
     x: int
@@ -57,7 +57,7 @@ def test_pydantic(shelf):
         raw: Annotated[dict[str, int], json_serializer] = {}
 
     for cls in (Inner, Person):
-        register(cls, version=1)
+        register_model(cls, version=1)
     person = Person(fullName="Ann", tags={"a"}, inner=Inner(y=1), raw={"k": 1})
     literal = shelf.put(person)
     assert shelf.get(literal) == person
@@ -75,7 +75,7 @@ def test_pydantic_generics(shelf):
     class Box(pydantic.BaseModel, Generic[T]):
         inside: T
 
-    register(Box, version=1)
+    register_model(Box, version=1)
     assert shelf.trip(Holder(Box(inside=1))) == Holder(Box(inside=1))
 
 
@@ -84,7 +84,7 @@ def test_migrations_of_registered_classes(shelf):
     class Old:
         a: int
 
-    register(Old, version=1, name="tests.foreign")
+    register_model(Old, version=1, name="tests.foreign")
     literal = shelf.put(Old(1))
     del classes._BY_NAME["tests.foreign"]
 
@@ -92,7 +92,7 @@ def test_migrations_of_registered_classes(shelf):
     class New:
         b: int
 
-    register(New, version=2, name="tests.foreign", migrate=lambda version, data: New(b=data["a"] + version))
+    register_model(New, version=2, name="tests.foreign", migrate=lambda version, data: New(b=data["a"] + version))
     assert shelf.get(literal) == New(2)
     literal = shelf.put(New(2))
     del classes._BY_NAME["tests.foreign"]
@@ -101,14 +101,14 @@ def test_migrations_of_registered_classes(shelf):
     class Newest:
         c: int
 
-    register(Newest, version=3, name="tests.foreign")
+    register_model(Newest, version=3, name="tests.foreign")
     with pytest.raises(MigrationError, match="from version 2 to version 3"):
         shelf.get(literal)
 
 
 def test_other_classes_are_refused():
     with pytest.raises(DeclarationError, match="not a dataclass, attrs class or pydantic model"):
-        register(int, version=1)
+        register_model(int, version=1)
 
 
 def test_a_class_that_was_not_registered_has_no_codec(shelf):

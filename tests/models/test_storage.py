@@ -153,6 +153,22 @@ def test_a_storage_by_name(shelf, tmp_path):
         place.unregister()
 
 
+def test_names_mapped_by_the_users_configuration(shelf, tmp_path):
+    from cas.models.storage import find_storage, map_storages
+
+    @dataclass
+    class Mapped(ModelBase, version=1):
+        value: Any = artifact_field(storage="tests-mapped")
+
+    map_storages({"tests-mapped": str(tmp_path / "one"), "tests-other": "memory://folder/x"})
+    literal = shelf.put(Mapped([1]))
+    assert shelf.get(literal) == Mapped([1])
+    map_storages({"tests-mapped": (tmp_path / "one").as_uri()})
+    assert shelf.get(literal) == Mapped([1])
+    other = find_storage("tests-other")
+    assert call(other, "read", call(other, "create", b"x")) == b"x"
+
+
 def test_bytes_that_changed_in_the_storage_are_found(shelf, framed):
     cls, place = framed
     literal = shelf.put(cls("t", pd.DataFrame({"a": [1]})))
