@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from itertools import accumulate, chain
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -256,6 +257,24 @@ class PackWriter:
                 if len(stored) < length:
                     stored = file.read(at + ENTRY_SIZE, length)
                 return verified(number, ident, stored)
+
+    def take_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The verified payloads of those of the keys that were put and not yet sealed, save of chunked blobs."""
+        taken: dict[bytes, bytes] = {}
+        with self._lock:
+            places = [(key, self._entries[key]) for key in keys if key in self._entries]
+            if not places or self._process != os.getpid():
+                return taken
+            with storage_errors(f"read pack {self.store.directory}"):
+                file = self._drain()
+                with mmap(file.descriptor, file.size, access=ACCESS_READ) as pages:
+                    for key, at in places:
+                        number, length, ident = ENTRY.unpack_from(pages, at)
+                        begin = at + ENTRY_SIZE
+                        kind, _, payload = verified(number, ident, pages[begin : begin + length])
+                        if kind is not Kind.MAP:
+                            taken[key] = payload
+        return taken
 
     def kind(self, key: bytes) -> Kind | None:
         """The kind of something put and not yet sealed."""
