@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cas.models.artifacts import read_span_artifact as read_span_artifact
     from cas.models.artifacts import read_span_artifacts as read_span_artifacts
     from cas.models.classes import register_model as register_model
+    from cas.models.context import current_span as current_span
     from cas.models.context import get_current_span_id as get_current_span_id
     from cas.models.context import span_context as span_context
     from cas.models.deletion import delete_artifact as delete_artifact
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
     from cas.models.formats import timedelta_serializer as timedelta_serializer
     from cas.models.formats import value_serializer as value_serializer
     from cas.models.graph import span_graph as span_graph
-    from cas.models.linked import current_span as current_span
     from cas.models.linked import linked as linked
     from cas.models.linked import spanned as spanned
     from cas.models.migration import migrate_artifacts as migrate_artifacts
@@ -141,7 +141,7 @@ _PLACES = {
     "create_span_artifact": "cas.models.artifacts",
     "create_span_artifacts": "cas.models.artifacts",
     "current": "cas.repository.current",
-    "current_span": "cas.models.linked",
+    "current_span": "cas.models.context",
     "dataframe_serializer": "cas.models.formats",
     "datetime_serializer": "cas.models.formats",
     "declare": "cas.repository.functions",

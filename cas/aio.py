@@ -14,7 +14,12 @@ if TYPE_CHECKING:
         Span,
         create_span_artifact,
         create_span_artifacts,
+        current_span,
+        delete_artifact,
+        delete_span,
         get_current_span_id,
+        plan_delete_artifact,
+        plan_delete_span,
         read_ancestor_spans,
         read_child_artifacts,
         read_child_spans,
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
         read_span_artifact,
         read_span_artifacts,
         span_context,
+        span_graph,
         stream_descendant_artifacts,
     )
     from cas.models.fields import ArtifactModelConfig, artifact_field
@@ -41,7 +47,7 @@ if TYPE_CHECKING:
         timedelta_serializer,
         value_serializer,
     )
-    from cas.models.linked import current_span, linked, spanned
+    from cas.models.linked import linked, spanned
     from cas.models.queries import LabelledArtifact
     from cas.models.record import ModelRecord
     from cas.models.serializers import Serializer
@@ -68,6 +74,8 @@ __all__ = [
     "current_span",
     "dataframe_serializer",
     "datetime_serializer",
+    "delete_artifact",
+    "delete_span",
     "feather_serializer",
     "figure_serializer",
     "get_current_span_id",
@@ -75,6 +83,8 @@ __all__ = [
     "json_sorted_serializer",
     "linked",
     "parquet_serializer",
+    "plan_delete_artifact",
+    "plan_delete_span",
     "read_ancestor_spans",
     "read_child_artifacts",
     "read_child_spans",
@@ -85,6 +95,7 @@ __all__ = [
     "read_span_artifact",
     "read_span_artifacts",
     "span_context",
+    "span_graph",
     "spanned",
     "stream_descendant_artifacts",
     "timedelta_serializer",
@@ -106,7 +117,6 @@ _PLACES = {
     "ValueFilter": "filters",
     "array_serializer": "formats",
     "artifact_field": "fields",
-    "current_span": "linked",
     "dataframe_serializer": "formats",
     "datetime_serializer": "formats",
     "feather_serializer": "formats",

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextvars import Token
-from types import TracebackType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from typing_extensions import Self
 
-from cas.models import access, artifacts, context, queries
+from cas.models import access, artifacts, context, deletion, graph, queries
 from cas.models.declare import ModelBase
 from cas.models.queries import LabelledArtifact
 from cas.models.span import Span as PlainSpan
 from cas.models.tree import SpanId
-from cas.repository.spanning import ActiveSpan
-from cas.spans.current import STACK
 
 __all__ = [
     "ArtifactModel",
     "Span",
-    "SpanContext",
     "create_span_artifact",
     "create_span_artifacts",
+    "current_span",
+    "delete_artifact",
+    "delete_span",
     "get_current_span_id",
+    "plan_delete_artifact",
+    "plan_delete_span",
     "read_ancestor_spans",
     "read_child_artifacts",
     "read_child_spans",
@@ -39,6 +39,7 @@ __all__ = [
     "read_span_artifact",
     "read_span_artifacts",
     "span_context",
+    "span_graph",
     "stream_descendant_artifacts",
 ]
 
@@ -81,45 +82,23 @@ class Span(PlainSpan, abstract=True):
         return await create_span_artifact(self, label=label, data=value)
 
 
-class SpanContext(Generic[S]):
-    """What :func:`span_context` returns, for ``async with``."""
-
-    def __init__(self, inner: context.SpanContext[S]) -> None:
-        self._inner = inner
-        self._token: Token[tuple[ActiveSpan, ...]] | None = None
-
-    async def __aenter__(self) -> S:
-        active = self._inner.prepare()
-        await asyncio.to_thread(active.__enter__)
-        # The thread had a copy of the context: the task itself enters the span here.
-        self._token = STACK.push(active)
-        return self._inner.entered()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        active = self._inner.active
-        assert active is not None
-        assert self._token is not None
-        STACK.pop(active, self._token)
-        # A task that is being cancelled waits for its span to close all the same.
-        closing = asyncio.ensure_future(asyncio.to_thread(active.__exit__, kind, error, trace))
-        try:
-            await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            await closing
-            raise
-
-
 def span_context(
     span: S | None = None,
     label: str | None = None,
     *,
     metadata: Mapping[str, Any] | None = None,
     atomic: bool = False,
-) -> SpanContext[S]:
-    """As :func:`cas.span_context`, for ``async with``."""
-    return SpanContext(context.span_context(span, label, metadata=metadata, atomic=atomic))
+) -> context.SpanContext[S]:
+    """As :func:`cas.span_context`; a new span is an awaitable :class:`Span`."""
+    if span is None:
+        made: Any = Span(label=label)
+        return context.span_context(made, metadata=metadata, atomic=atomic)
+    return context.span_context(span, label, metadata=metadata, atomic=atomic)
+
+
+def current_span(*, allow_none: bool = False) -> Any:
+    """As :func:`cas.current_span`, not to be awaited; its ``link`` is."""
+    return _mine(context.current_span(allow_none=allow_none))
 
 
 def get_current_span_id(*, allow_none: bool = False) -> str | None:
@@ -136,17 +115,39 @@ def _in_thread(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
     return call
 
 
+def _spans_in_thread(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    async def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return _mine(await asyncio.to_thread(function, *args, **kwargs))
+
+    call.__name__ = call.__qualname__ = function.__name__
+    call.__doc__ = f"As :func:`cas.{function.__name__}`."
+    return call
+
+
+def _mine(found: R) -> R:
+    """The same span, or spans, as ones whose ``link`` is awaited."""
+    for one in found if isinstance(found, list) else (found,):
+        if type(one) is PlainSpan:
+            one.__class__ = Span
+    return found
+
+
 create_span_artifact = _in_thread(artifacts.create_span_artifact)
 create_span_artifacts = _in_thread(artifacts.create_span_artifacts)
 read_span_artifact = _in_thread(artifacts.read_span_artifact)
 read_span_artifacts = _in_thread(artifacts.read_span_artifacts)
-read_span = _in_thread(queries.read_span)
-read_parent_span = _in_thread(queries.read_parent_span)
-read_child_spans = _in_thread(queries.read_child_spans)
-read_descendant_spans = _in_thread(queries.read_descendant_spans)
-read_ancestor_spans = _in_thread(queries.read_ancestor_spans)
 read_child_artifacts = _in_thread(queries.read_child_artifacts)
 read_descendant_artifacts = _in_thread(queries.read_descendant_artifacts)
+read_span = _spans_in_thread(queries.read_span)
+read_parent_span = _spans_in_thread(queries.read_parent_span)
+read_child_spans = _spans_in_thread(queries.read_child_spans)
+read_descendant_spans = _spans_in_thread(queries.read_descendant_spans)
+read_ancestor_spans = _spans_in_thread(queries.read_ancestor_spans)
+delete_artifact = _in_thread(deletion.delete_artifact)
+delete_span = _in_thread(deletion.delete_span)
+plan_delete_artifact = _in_thread(deletion.plan_delete_artifact)
+plan_delete_span = _in_thread(deletion.plan_delete_span)
+span_graph = _in_thread(graph.span_graph)
 
 
 async def stream_descendant_artifacts(span_id: SpanId, *, page: int = 1000) -> AsyncIterator[LabelledArtifact]:

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from cas.errors import SpanError
-from cas.models.span import Span, stored_fields
+from cas.models.span import Span, span_of_open, stored_fields
 from cas.models.tree import current_span_id
 from cas.repository.current import current
+from cas.spans.current import STACK
 
 if TYPE_CHECKING:
     from cas.repository.spanning import ActiveSpan
 
-__all__ = ["SpanContext", "get_current_span_id", "span_context"]
+__all__ = ["SpanContext", "current_span", "get_current_span_id", "span_context"]
 
 S = TypeVar("S", bound=Span)
 
 
 class SpanContext(Generic[S]):
-    """What :func:`span_context` returns; ``open`` and ``close`` do the work, and ``with`` calls them."""
+    """What :func:`span_context` returns: for ``with``, and for ``async with``, where what may touch the disk runs in a
+    thread."""
 
     def __init__(self, span: S, metadata: Mapping[str, Any] | None, atomic: bool) -> None:
         self.span = span
         self._metadata = {**span.metadata, **(metadata or {})}
         self._atomic = atomic
         self.active: ActiveSpan | None = None
+        self._token: Token[tuple[ActiveSpan, ...]] | None = None
 
     def prepare(self) -> ActiveSpan:
         """The span of the repository, not entered yet."""
@@ -65,6 +70,27 @@ class SpanContext(Generic[S]):
         assert self.active is not None
         self.active.__exit__(kind, error, trace)
 
+    async def __aenter__(self) -> S:
+        active = self.prepare()
+        await asyncio.to_thread(active.__enter__)
+        # The thread had a copy of the context: the task itself enters the span here.
+        self._token = STACK.push(active)
+        return self.entered()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.active is not None
+        assert self._token is not None
+        STACK.pop(self.active, self._token)
+        # A task that is being cancelled waits for its span to close all the same.
+        closing = asyncio.ensure_future(asyncio.to_thread(self.active.__exit__, kind, error, trace))
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
+
 
 def span_context(
     span: S | None = None,
@@ -73,9 +99,9 @@ def span_context(
     metadata: Mapping[str, Any] | None = None,
     atomic: bool = False,
 ) -> SpanContext[S]:
-    """A ``with`` block that is a span: a new one with a ``label``, or ``span``, of one's own class, or one to enter
-    again.
+    """A ``with`` or ``async with`` block that is a span: a new one with a ``label``, or ``span``.
 
+    ``span`` is one of one's own class, or one to enter again.
     The span closes also when the body raises; its status and error are kept, and the exception goes on. ``metadata``
     holds JSON-like values; ``atomic`` holds back everything published inside until the span closes well. Raises
     SpanError where both span and label are given.
@@ -102,3 +128,17 @@ def get_current_span_id(*, allow_none: bool = False) -> str | None:
     if found is None and not allow_none:
         raise SpanError("no span is open here", hint='open one: with span_context(label="…"):')
     return found.hex() if found is not None else None
+
+
+@overload
+def current_span() -> Span: ...
+@overload
+def current_span(*, allow_none: bool) -> Span | None: ...
+def current_span(*, allow_none: bool = False) -> Span | None:
+    """The innermost open span around the caller. Raises SpanError outside of spans, unless ``allow_none``."""
+    active = current().current_span()
+    if active is None:
+        if allow_none:
+            return None
+        raise SpanError("no span is open here", hint='open one: with span_context(label="…"):')
+    return span_of_open(active)

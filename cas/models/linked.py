@@ -7,34 +7,19 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, overload
 
-from cas.errors import DeclarationError, SpanError
+from cas.errors import DeclarationError
 from cas.models import awaited
 from cas.models.artifacts import create_span_artifacts
 from cas.models.context import span_context
-from cas.models.span import Span, span_of_open
 from cas.repository.current import current
 from cas.repository.spanning import ActiveSpan
 
-__all__ = ["current_span", "linked", "spanned"]
+__all__ = ["linked", "spanned"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Names = str | Collection[str]
 
 _RETURN = "return"
-
-
-@overload
-def current_span() -> Span: ...
-@overload
-def current_span(*, allow_none: bool) -> Span | None: ...
-def current_span(*, allow_none: bool = False) -> Span | None:
-    """The innermost open span around the caller. Raises SpanError outside of spans, unless ``allow_none``."""
-    active = current().current_span()
-    if active is None:
-        if allow_none:
-            return None
-        raise SpanError("no span is open here", hint='open one: with span_context(label="…"):')
-    return span_of_open(active)
 
 
 @overload

@@ -141,6 +141,7 @@ def _in_child(number):
     return cas.get_current_span_id()
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_forked_processes_keep_the_right_parent(repo):
     with cas.span_context(label="root") as root:
         with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
@@ -148,6 +149,25 @@ def test_forked_processes_keep_the_right_parent(repo):
         cas.create_span_artifact("current", label="mine", data=0)
     assert {span.label for span in cas.read_child_spans(root)} == {f"process{number}" for number in range(6)}
     assert {one.value for one in cas.read_descendant_artifacts(root)} == set(range(6))
+
+
+def test_the_plain_context_works_with_async_with_too(repo):
+    async def main():
+        async with cas.span_context(label="outer") as outer, aio.span_context(label="inner") as inner:
+            assert cas.current_span() == inner
+            assert type(aio.current_span()) is aio.Span
+            assert type(await aio.read_parent_span("current")) is aio.Span
+            await aio.current_span().link(1, label="a")
+            await inner.link(2, label="b")
+        assert await aio.read_span_artifacts(inner.node_id) == {"a": 1, "b": 2}
+        assert await aio.read_parent_span(inner.node_id) == outer
+        assert aio.current_span(allow_none=True) is None
+        assert len((await aio.span_graph(outer)).nodes) == 4
+        assert (await aio.plan_delete_span(inner)).spans == [inner.node_id]
+        await aio.delete_span(inner.node_id)
+        assert await aio.read_child_spans(outer.node_id) == []
+
+    asyncio.run(main())
 
 
 def test_tasks_keep_the_right_parent_and_a_cancelled_one_closes(repo):
