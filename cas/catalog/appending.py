@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cas.errors import CasError
 from cas.refs import checkpoints
 from cas.refs.stamps import Stamps
 
@@ -20,24 +21,44 @@ _FOLD = 1024
 
 
 def append(
-    catalog: Catalog, log: RefLog, plan: Callable[[Stamps], list[Entry]], *, author: str, now: Callable[[], int]
+    catalog: Catalog,
+    log: RefLog,
+    plan: Callable[[Stamps], list[Entry]],
+    *,
+    author: str,
+    now: Callable[[], int],
+    asks: bool = True,
 ) -> None:
     """Publish what ``plan`` gives as the log's next segment; nothing where it gives nothing.
 
-    ``plan`` is called again, after catching up, each time another writer took the next number first.
+    ``plan`` is called with what this process knows of the log, and again after catching up: each time another writer
+    took the next number first, and before an answer of "nothing to do" or an error is believed. One that ``asks``
+    the catalog nothing needs no catching up at all.
     """
+    fresh = False
     while True:
-        number, digest, stamp = catalog.catch_up(log)
+        if asks or fresh:
+            number, digest, stamp = catalog.catch_up(log, probe=fresh)
+        else:
+            number, digest, stamp = catalog.head(log)
         time = now()
-        entries = plan(Stamps(after=stamp, now=time))
-        if not entries:
+        try:
+            entries = plan(Stamps(after=stamp, now=time))
+        except CasError:
+            if fresh:
+                raise
+            fresh = True
+            continue
+        if not entries and fresh:
             return
-        segment = log.append(number + 1, digest, entries, author=author, time=time)
-        if segment is not None:
-            catalog.wrote(log, segment)
-            if folds_at(segment.number):
-                checkpoints.write(log.store, log, segment.number)
-            return
+        segment = log.append(number + 1, digest, entries, author=author, time=time) if entries else None
+        if segment is None:
+            fresh = True
+            continue
+        catalog.wrote(log, segment)
+        if folds_at(segment.number):
+            checkpoints.write(log.store, log, segment.number)
+        return
 
 
 def folds_at(number: int) -> bool:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Catalog", "Position"]
 
 Position = tuple[int, str, int]  # (segment number, its digest, greatest stamp so far)
+# So many segments of its own may wait to be taken in.
+_MANY = 1000
 # From this many segments on, a log is worth asking for a checkpoint.
 _LONG = 512
 _START: Position = (0, "0" * 64, 0)
@@ -37,6 +39,7 @@ class Catalog:
         self._read = read
         self._spans: SpanQueries | None = None
         self._written: dict[tuple[str, str], list[Segment]] = {}
+        self._heads: dict[tuple[str, str], Position] = {}
         self._checked: set[tuple[str, str]] = set()
 
     @property
@@ -54,12 +57,34 @@ class Catalog:
     def wrote(self, log: RefLog, segment: Segment) -> None:
         """Take a segment that this process has just appended: it need not be read and parsed again."""
         with self.database.lock:
-            self._written.setdefault((log.project, log.domain), []).append(segment)
+            key = (log.project, log.domain)
+            self._written.setdefault(key, []).append(segment)
+            head = self._heads.get(key)
+            if head is not None and head[:2] == (segment.number - 1, segment.previous):
+                stamp = max((entry.stamp for entry in segment.entries), default=0)
+                self._heads[key] = (segment.number, segment.digest, max(head[2], stamp))
+            else:
+                self._heads.pop(key, None)
 
-    def catch_up(self, log: RefLog) -> Position:
-        """Take in what is new in a log. Raises RefRollback where the log and its own chain disagree."""
+    def head(self, log: RefLog) -> Position:
+        """Where a log ends, as far as this process knows; what it wrote itself need not be taken in yet."""
         with self.database.lock:
             key = (log.project, log.domain)
+            head = self._heads.get(key)
+            if head is None or len(self._written.get(key, ())) > _MANY:
+                return self.catch_up(log)
+            return head
+
+    def catch_up(self, log: RefLog, *, probe: bool = True) -> Position:
+        """Take in what is new in a log. Raises RefRollback where the log and its own chain disagree.
+
+        Without ``probe`` only what this process itself wrote since it last looked: for writers, who are told when they
+        were late.
+        """
+        with self.database.lock:
+            key = (log.project, log.domain)
+            if not probe and key in self._heads:
+                return self._take_own(log, key)
             own = self._written.pop(key, [])
             position = self.position(log)
             if own and own[0].number == position[0] + 1 and own[0].previous == position[1]:
@@ -74,7 +99,14 @@ class Catalog:
             if log.has(position[0] + 1) or (position == _START and log.folded):
                 self._read_on(log, position)
                 position = self.position(log)
+            self._heads[key] = position
             return position
+
+    def _take_own(self, log: RefLog, key: tuple[str, str]) -> Position:
+        own = self._written.pop(key, None)
+        if own:
+            self._apply(log, own)
+        return self._heads[key]
 
     def _read_on(self, log: RefLog, position: Position) -> None:
         try:
@@ -111,14 +143,15 @@ class Catalog:
         from cas.catalog.ingest import Ingest
 
         with self.database.writing() as connection:
-            number, _, stamp = self.position(log)
-            connection.execute(
-                "INSERT OR IGNORE INTO log (project, domain, number, digest, stamp) VALUES (?, ?, 0, ?, 0)",
-                (log.project, log.domain, _START[1]),
-            )
-            log_id = connection.execute(
-                "SELECT id FROM log WHERE project = ? AND domain = ?", (log.project, log.domain)
-            ).fetchone()[0]
+            found = "SELECT id, number, stamp FROM log WHERE project = ? AND domain = ?"
+            row = connection.execute(found, (log.project, log.domain)).fetchone()
+            if row is None:
+                connection.execute(
+                    "INSERT INTO log (project, domain, number, digest, stamp) VALUES (?, ?, 0, ?, 0)",
+                    (log.project, log.domain, _START[1]),
+                )
+                row = connection.execute(found, (log.project, log.domain)).fetchone()
+            log_id, number, stamp = row
             # Another process may have taken some of these in meanwhile.
             fresh = [segment for segment in segments if segment.number > number]
             if not fresh:
@@ -147,6 +180,8 @@ class Catalog:
     def reopen(self) -> None:
         """Start afresh in a process just forked."""
         self.database.reopen()
+        self._written.clear()
+        self._heads.clear()
 
     def close(self) -> None:
         """Take in what this process wrote last, so that the next one need not, and close the file."""

@@ -187,8 +187,8 @@ def _tip(repo: Repository, name: Name, partition: Partition, *, strict: bool) ->
 def _held(repo: Repository, name: Name, wanted: Wanted) -> Iterator[Wish]:
     """What open spans around the caller hold back of a query, newest first."""
     for span in repo.spans_around():
-        for wish in reversed(span.pending()):
-            if wish.target.name == name and _matches(wanted, wish.target.partition):
+        for wish in span.held(name):
+            if _matches(wanted, wish.target.partition):
                 yield wish
 
 

@@ -9,7 +9,10 @@ n+1 names). Checkpoints are derived: one that is missing, damaged or of a later 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 
@@ -25,10 +28,11 @@ from cas.refs.store import LogStore
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Checkpoint", "read", "replay", "write"]
+__all__ = ["Checkpoint", "decode", "read", "replay", "write"]
 
 FORM = b"1"
 MAX_BYTES = 1 << 32
+_CODES = {8: "B", 64: "q"}
 _FILE = re.compile(r"([0-9]{20})\.arrow")
 _KINDS: tuple[type, ...] = (VersionEntry, AliasEntry, DeleteEntry, SpanEntry, DeclareEntry)
 
@@ -57,7 +61,7 @@ def read(store: LogStore, log: RefLog, upto: int | None = None) -> Checkpoint | 
     for number in _numbers(store, log):
         if upto is None or number <= upto:
             try:
-                return _decode(store.read(_path(log, number)), number)
+                return decode(store.read(_path(log, number)), number)
             except (FileNotFoundError, RefSyntax, LimitExceeded):
                 continue
     return None
@@ -147,21 +151,53 @@ def _batch(schema: pa.Schema, number: int, group: list[Any]) -> pa.RecordBatch:
     arrays = []
     for column in schema:
         given = columns.get(column.name)
-        arrays.append(pa.nulls(len(group), column.type) if given is None else pa.array(given, column.type))
+        arrays.append(pa.nulls(len(group), column.type) if given is None else _column(given, column.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _column(values: Any, kind: pa.DataType) -> pa.Array:
+    """An Arrow array made from its buffers: pa.array(list) would import pandas, for a second of the writer's time."""
+    import pyarrow as pa
+
+    if isinstance(values, pa.Array):
+        return values
+    if pa.types.is_list(kind):
+        flat = [item for value in values for item in value]
+        child = (
+            _id_column(tuple(item.hex() for item in flat), kind.value_type)
+            if pa.types.is_fixed_size_binary(kind.value_type)
+            else _column(flat, kind.value_type)
+        )
+        offsets = array("i", accumulate(map(len, values), initial=0))
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(offsets)], children=[child])
+    if not pa.types.is_string(kind):
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(array(_CODES[kind.bit_width], values))])
+    texts = [(value or "").encode() for value in values]
+    offsets = array("i", accumulate(map(len, texts), initial=0))
+    buffers = [_presence(values), pa.py_buffer(offsets), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(kind, len(texts), buffers)
+
+
+def _presence(values: Sequence[object]) -> pa.Buffer | None:
+    """The validity bitmap of a column; None where nothing is missing."""
+    import pyarrow as pa
+
+    if None not in values:
+        return None
+    bits = "".join(["0" if value is None else "1" for value in reversed(values)])
+    return pa.py_buffer(int(bits, 2).to_bytes((len(values) + 7) // 8, "little"))
 
 
 def _id_column(values: tuple[str | None, ...], kind: pa.DataType) -> pa.Array:
     import pyarrow as pa
 
-    if None in values:
-        return pa.array([None if value is None else bytes.fromhex(value) for value in values], kind)
-    content = pa.py_buffer(bytes.fromhex("".join(cast("tuple[str, ...]", values))))
-    return pa.Array.from_buffers(kind, len(values), [None, content])
+    nothing = "00" * kind.byte_width
+    content = pa.py_buffer(bytes.fromhex("".join([value or nothing for value in values])))
+    return pa.Array.from_buffers(kind, len(values), [_presence(values), content])
 
 
-def _decode(content: bytes, number: int) -> Checkpoint:
-    """Raises RefSyntax or LimitExceeded for anything but a valid checkpoint of that segment."""
+def decode(content: bytes, number: int) -> Checkpoint:
+    """The checkpoint of a segment that the bytes hold. Raises RefSyntax or LimitExceeded for anything else."""
     import pyarrow as pa
 
     if len(content) > MAX_BYTES:

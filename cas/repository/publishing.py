@@ -119,10 +119,9 @@ def _version_for(catalog: Catalog, wish: Wish, tip: Row | None, *, is_new: bool)
     if is_new or tip is None:
         return version
     # Two literals that share twelve digits: take more of them.
-    number = catalog.refs.ref_number(wish.target.name, wish.target.partition)
     for length in range(DEFAULT_VERSION_DIGITS, 65, 4):
         version = wish.literal.hex()[:length]
-        taken = catalog.refs.version_is(number, version) if number is not None else None
+        taken = catalog.refs.version_is(tip.ref, version)
         if taken is None or taken == wish.literal:
             break
     return version

@@ -80,7 +80,8 @@ def _select(repository: Repository, name: Name, revision: Revision, text: str, *
 def _held(repository: Repository, name: Name, revision: Revision, *, strict: bool) -> ArtifactVersion | None:
     """The newest match among what open spans around the caller hold back."""
     for span in repository.spans_around():
-        for wish in reversed(span.pending()):
+        # A selector may name an earlier put than the last of its partition.
+        for wish in span.held(name) if revision.selector is None else reversed(span.wishes()):
             at, partition, version = wish.target
             if at != name or not (
                 partition == revision.partition if strict else partition.contains(revision.partition)

@@ -8,9 +8,8 @@ when it closes well.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import Token
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,8 @@ class ActiveSpan:
         self._state: SpanState | None = None
         self._parent: ActiveSpan | None = None
         self._process = 0
-        self._pending: list[tuple[Wish, Literal]] = []
+        self._wishes: list[Wish] = []
+        self._held: dict[Name, dict[Partition, Wish]] = {}
         self._closed = False
 
     # --- what it is ------------------------------------------------------------------------------
@@ -154,33 +154,43 @@ class ActiveSpan:
         """Record a bare value that the span was given as argument ``name``."""
         self.state.read(SpanInput(None, literal.array, None, name), None)
 
-    def wish(self, wishes: Sequence[Wish], literals: Sequence[Literal]) -> list[ArtifactVersion]:
+    def wish(self, wishes: Sequence[Wish]) -> list[ArtifactVersion]:
         """Take versions to be published when the span closes well."""
         self._check_open()
         now = self._repository.now()
         versions = []
-        for wish, literal in zip(wishes, literals, strict=True):
+        for wish in wishes:
             name, partition, named = wish.target
             version = named or publishing.default_version(wish.literal)
             place = Place(name.project, name.domain, name.name, partition, version, now)
             made = ArtifactVersion(
                 self._repository, wish.artifact, place, literal=wish.literal, span=wish.span, new=True
             )
-            self._pending.append((wish, literal))
+            self._hold(wish)
             self.state.made(ArtifactId(ObjectId(wish.artifact)), None, made.ref)
             versions.append(made)
         return versions
 
-    def pending(self) -> list[Wish]:
-        """What it holds back so far, in order."""
-        return [wish for wish, _ in self._pending]
+    def _hold(self, wish: Wish) -> None:
+        self._wishes.append(wish)
+        partitions = self._held.setdefault(wish.target.name, {})
+        partitions.pop(wish.target.partition, None)  # so that the newest is last
+        partitions[wish.target.partition] = wish
 
-    def pending_tip(self, target: Target) -> Wish | None:
+    def wishes(self) -> list[Wish]:
+        """Everything it holds back, in order."""
+        return self._wishes
+
+    def held(self, name: Name) -> Iterator[Wish]:
+        """What it holds back of a name: the last wish for each partition, newest first."""
+        return reversed(self._held.get(name, {}).values())
+
+    def held_at(self, target: Target) -> Wish | None:
         """The last version that this span or one around it holds back for an exact partition."""
         for span in self._repository.spans_around():
-            for wish in reversed(span.pending()):
-                if wish.target[:2] == target[:2]:
-                    return wish
+            wish = span._held.get(target.name, {}).get(target.partition)
+            if wish is not None:
+                return wish
         return None
 
     def _check_open(self) -> None:
@@ -211,7 +221,7 @@ class ActiveSpan:
 
     def _open(self, around: ActiveSpan | None) -> None:
         repository = self._repository
-        code = code_version(str(Path.cwd()))
+        code = code_version(os.getcwd())  # noqa: PTH109 - a Path per span costs more than the call
         parent = around.id_bytes if around is not None else None
         opened = SpanOpen(
             self._label,
@@ -271,10 +281,11 @@ class ActiveSpan:
         if self._parent is not None and any(span._atomic for span in self._around()):
             # An atomic span around this one holds everything back; it publishes when it closes.
             holder = self._parent
-            holder._pending.extend(self._pending)
+            for wish in self._wishes:
+                holder._hold(wish)
             holder.state.children.append(self._write_closing("ok", None, []))
             return
-        if not self._pending:
+        if not self._wishes:
             self._hand_over(self._write_closing("ok", None, []))
             return
         try:
@@ -317,12 +328,12 @@ class ActiveSpan:
         def plan(stamps: Stamps) -> list[Entry]:
             return [SpanEntry(self.id, closing.hex(), self._label, stamps.next(), writes.next())]
 
-        publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+        publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now, asks=False)
 
     def _publish(self) -> None:
         """Write the closing record with its intents, then one segment for each log that they go to."""
         repository = self._repository
-        wishes = [wish for wish, _ in self._pending]
+        wishes = self._wishes
         scopes = dict.fromkeys((wish.target.name.project, wish.target.name.domain) for wish in wishes)
         home = (repository.project, repository.domain)
         logs = [repository.log_of(*scope) for scope in scopes] or [repository.log_of(*home)]

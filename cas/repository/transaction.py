@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cas.catalog.refs import Row
     from cas.literals.literal import Literal
     from cas.objects.writer import PackWriter
+    from cas.refs.log import RefLog
     from cas.repository.repository import Repository
     from cas.repository.spanning import ActiveSpan
 
@@ -45,16 +46,21 @@ def publish(
         writer = repository.session.writer()
         literals = _encode(puts, writer, allow_pickle=allow_pickle)
         targets = [put.target for put in puts]
-        for log in _logs(repository, targets):
-            repository.catalog.catch_up(log)
+        # Outside a span a late look at the log is told by the append; inside, whoever puts is told now.
+        seen = {log: repository.catalog.catch_up(log, probe=span is not None)[0] for log in _logs(repository, targets)}
         known = Known(repository.catalog, targets)
-        check_names(known, targets)
+        if span is not None:
+            check_names(known, targets)
         wishes = _wishes(repository, known, puts, literals, span=span)
         if span is not None:
             writer.flush()
-            return span.wish(wishes, literals)
+            return span.wish(wishes)
         repository.session.make_durable()
-        return _append(repository, wishes)
+        results: dict[Wish, ArtifactVersion] = {}
+        for log, number in seen.items():
+            results.update(_append(repository, log, wishes, known, number))
+        repository.session.tidy()
+        return [results[wish] for wish in wishes]
 
 
 def _encode(puts: Sequence[Put], writer: PackWriter, *, allow_pickle: bool) -> list[Literal]:
@@ -67,7 +73,7 @@ def _encode(puts: Sequence[Put], writer: PackWriter, *, allow_pickle: bool) -> l
     return registry.encode_many([put.value for put in puts], writer)
 
 
-def _logs(repository: Repository, targets: Iterable[Target]) -> list[Any]:
+def _logs(repository: Repository, targets: Iterable[Target]) -> list[RefLog]:
     scopes = dict.fromkeys((one.name.project, one.name.domain) for one in targets)
     return [repository.log_of(project, domain) for project, domain in scopes]
 
@@ -87,7 +93,7 @@ def _wishes(
     payloads: list[bytes] = []
     ids = [literal.id for literal in literals]
     for put, literal, literal_id in zip(puts, literals, ids, strict=True):
-        held = span.pending_tip(put.target) if span is not None else None
+        held = span.held_at(put.target) if span is not None else None
         tip = held or known.tip(put.target)
         cards = _cards(put.cards, writer)
         meta = dict(put.metadata) if put.metadata else {}
@@ -115,32 +121,24 @@ def _cards(cards: Mapping[str, Any] | None, writer: PackWriter) -> dict[str, lis
     return stored
 
 
-def _append(repository: Repository, wishes: Sequence[Wish]) -> list[ArtifactVersion]:
-    results: list[ArtifactVersion | None] = [None] * len(wishes)
-    for log in _logs(repository, [wish.target for wish in wishes]):
-        chosen = [
-            index
-            for index, wish in enumerate(wishes)
-            if (wish.target.name.project, wish.target.name.domain) == (log.project, log.domain)
-        ]
-        mine = [wishes[index] for index in chosen]
-        writes = WriteIds()
-        ended: list[VersionEntry | Row] = []
+def _append(
+    repository: Repository, log: RefLog, wishes: Sequence[Wish], known: Known, seen: int
+) -> dict[Wish, ArtifactVersion]:
+    """Publish the wishes of a log; what each ended up at. ``known`` is what the log said up to segment ``seen``."""
+    catalog = repository.catalog
+    mine = [wish for wish in wishes if wish.target.name[:2] == (log.project, log.domain)]
+    writes = WriteIds()
+    ended: list[VersionEntry | Row] = []
 
-        def plan(
-            stamps: Stamps, mine: Sequence[Wish] = mine, writes: WriteIds = writes, ended: list[Any] = ended
-        ) -> list[Entry]:
-            targets = [wish.target for wish in mine]
-            known = Known(repository.catalog, targets)
-            new = check_names(known, targets)
-            entries, ended[:] = publishing.version_entries(repository.catalog, known, mine, stamps, writes)
-            return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
+    def plan(stamps: Stamps) -> list[Entry]:
+        targets = [wish.target for wish in mine]
+        now_known = known if catalog.head(log)[0] == seen else Known(catalog, targets)
+        new = check_names(now_known, targets)
+        entries, ended[:] = publishing.version_entries(catalog, now_known, mine, stamps, writes)
+        return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
 
-        publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
-        for index, end in zip(chosen, ended, strict=True):
-            results[index] = version_of(repository, wishes[index], end)
-    repository.session.tidy()
-    return [one for one in results if one is not None]
+    publishing.append(catalog, log, plan, author=repository.author, now=repository.now)
+    return {wish: version_of(repository, wish, end) for wish, end in zip(mine, ended, strict=True)}
 
 
 def version_of(repository: Repository, wish: Wish, end: VersionEntry | Row) -> ArtifactVersion:

@@ -31,6 +31,7 @@ __all__ = [
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+_NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, *_NO_LINKS})
 _MAX_VIEWS = 1024  # IOV_MAX on Linux and macOS
 _MAX_WRITE = 1 << 30  # macOS refuses writes from 2 GiB, Linux cuts them there
 
@@ -121,31 +122,72 @@ def create_temporary(directory: Path) -> tuple[int, Path]:
         return os.open(path, flags, 0o600), path
 
 
-def create_file(path: Path, content: bytes | memoryview, temporary: Path) -> bool:
+def create_file(path: Path | str, content: bytes | memoryview, temporary: Path | str) -> bool:
     """Create ``path`` with ``content`` if it is absent, durably and atomically, mode 0444.
 
     ``temporary`` is a directory on the same file system. False where the file exists already (then its
     name is durable too, so that whoever finds it there may rely on it). Raises StorageError, StorageFull.
     """
     with storage_errors(f"create {path}"):
-        descriptor, scratch = create_temporary(temporary)
+        made = _create_nameless(os.fspath(path), content)
+        return _create_named(path, content, temporary) if made is None else made
+
+
+def _create_nameless(path: str, content: bytes | memoryview) -> bool | None:
+    """:func:`create_file` by a file that gets its name when it is whole (Linux, open(2), O_TMPFILE): fewer calls, and
+    nothing to clear away after a crash. None where the system or the file system cannot."""
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None:
+        return None
+    directory, name = os.path.split(path)
+    try:
+        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        descriptor = os.open(directory, flag | os.O_RDWR, 0o444)
         try:
+            write_all(descriptor, content)
+            fsync_file(descriptor)
             try:
-                write_all(descriptor, content)
-                os.fchmod(descriptor, 0o444)
-                fsync_file(descriptor)
-            finally:
-                os.close(descriptor)
-            try:
-                created = _place(scratch, path)
-            except FileNotFoundError:
-                make_directories(path.parent)
-                created = _place(scratch, path)
-            fsync_directory(path.parent)
-            return created
+                os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=folder, follow_symlinks=True)
+                created = True
+            except FileExistsError:
+                created = False
         finally:
-            with suppress(FileNotFoundError):
-                scratch.unlink()
+            os.close(descriptor)
+        os.fsync(folder)
+        return created
+    except OSError as error:
+        if error.errno in _NO_NAMELESS:
+            return None
+        raise
+    finally:
+        os.close(folder)
+
+
+def _create_named(path: Path | str, content: bytes | memoryview, temporary: Path | str) -> bool:
+    from pathlib import Path
+
+    path = Path(path)
+    descriptor, scratch = create_temporary(Path(temporary))
+    try:
+        try:
+            write_all(descriptor, content)
+            os.fchmod(descriptor, 0o444)
+            fsync_file(descriptor)
+        finally:
+            os.close(descriptor)
+        try:
+            created = _place(scratch, path)
+        except FileNotFoundError:
+            make_directories(path.parent)
+            created = _place(scratch, path)
+        fsync_directory(path.parent)
+        return created
+    finally:
+        with suppress(FileNotFoundError):
+            scratch.unlink()
 
 
 def replace_file(path: Path, content: bytes, temporary: Path) -> None:

@@ -66,7 +66,7 @@ class LocalStore:
 
     def create(self, name: str, content: bytes) -> bool:
         """Create the file if it is absent, durably and atomically; False where it exists already."""
-        return create_file(self.root / name, content, self.root / _TEMPORARY)
+        return create_file(f"{self._base}/{name}", content, f"{self._base}/{_TEMPORARY}")
 
     def delete(self, name: str) -> None:
         """Delete the file durably; one that is missing is fine."""

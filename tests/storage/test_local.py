@@ -23,7 +23,7 @@ def test_create_reads_back_and_only_once(tmp_path: Path) -> None:
     assert not store.exists("refs/p/d/2.toml")
     assert not store.exists("refs/p/d/1.toml/x")
     assert (tmp_path / "refs/p/d/1.toml").stat().st_mode & 0o777 == 0o444
-    assert os.listdir(tmp_path / "tmp") == []
+    assert not (tmp_path / "tmp").exists() or os.listdir(tmp_path / "tmp") == []
 
 
 def test_missing_files(tmp_path: Path) -> None:
@@ -82,14 +82,33 @@ def test_without_hard_links_still_exactly_one(tmp_path: Path, monkeypatch: pytes
     assert store.read("a/b") == b"1"
 
 
-def test_temporary_directory_must_not_be_a_link(tmp_path: Path) -> None:
+def test_temporary_directory_must_not_be_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "repo").mkdir()
     (tmp_path / "repo/tmp").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setattr(durable, "_create_nameless", lambda *_: None)
     with pytest.raises(UnsafeRepository):
         LocalStore(tmp_path / "repo").create("x", b"")
 
 
+@pytest.fixture(params=["nameless", "named"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files made without a name first, and by a temporary name where the system has no such files."""
+    if request.param == "named":
+        monkeypatch.setattr(durable, "_create_nameless", lambda *_: None)
+
+
+@pytest.mark.usefixtures("either_way")
+def test_a_file_is_created_once_whole_and_read_only(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    assert store.create("a/b/x", b"first")
+    assert not store.create("a/b/x", b"second")
+    assert store.read("a/b/x") == b"first"
+    assert (tmp_path / "a/b/x").stat().st_mode & 0o777 == 0o444
+    assert [info.name for info in store.list("")] == ["a/b/x"]
+
+
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EIO, StorageError)])
 def test_a_failed_fsync_acknowledges_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
@@ -102,7 +121,7 @@ def test_a_failed_fsync_acknowledges_nothing(
     with pytest.raises(kind):
         store.create("x", b"1")
     assert not store.exists("x")
-    assert os.listdir(tmp_path / "tmp") == []
+    assert not (tmp_path / "tmp").exists() or os.listdir(tmp_path / "tmp") == []
 
 
 def test_write_all_goes_on_after_short_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
