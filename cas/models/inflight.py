@@ -48,8 +48,23 @@ class InFlight:
             self.database.executescript(SCHEMA)
         database = self.database
         queries = SpanQueries(lambda: database, repository._read)
-        fresh = [(ident, span) for ident, span in list(running.items()) if ident not in self._open]
         database.execute("BEGIN")
+        try:
+            self._refresh(queries, running)
+            database.execute("COMMIT")
+        except BaseException:
+            # Half of it would be wrong: the next question starts afresh.
+            database.close()
+            self.database = None
+            self._open.clear()
+            raise
+        return queries
+
+    def _refresh(self, queries: SpanQueries, running: dict[bytes, ActiveSpan]) -> None:
+        """Take in what opened, happened and closed since the last time."""
+        database = self.database
+        assert database is not None
+        fresh = [(ident, span) for ident, span in list(running.items()) if ident not in self._open]
         for ident, span in fresh:
             queries._opened(ident)
             self._open[ident] = seen = _Seen(span)
@@ -59,8 +74,6 @@ class InFlight:
                 seen.first = database.execute("SELECT COUNT(*) FROM output WHERE span = ?", (ident,)).fetchone()[0]
         for ident, seen in list(self._open.items()):
             self._catch_up(queries, ident, seen, is_open=ident in running)
-        database.execute("COMMIT")
-        return queries
 
     def _catch_up(self, queries: SpanQueries, ident: bytes, seen: _Seen, *, is_open: bool) -> None:
         state = seen.span.state
