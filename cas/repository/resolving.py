@@ -266,6 +266,11 @@ def not_found(
             suggestions=_near(name.name, names),
             hint="see the names: cas ls",
         )
+    if not refs.counts(name)[0]:
+        return RefNotFound(
+            f"{name.name!r} has no version: all were deleted, or it was only declared",
+            hint=f"put one: cas put FILE {name.name}; what was deleted is still found by its id: cas log",
+        )
     known = (*(declared.keys or ()), *(("time",) if declared.granularity else ()))
     given = (*(key for key, _ in partition.keys), *(("time",) if partition.time else ()))
     for key in given:
