@@ -15,7 +15,7 @@ from cas.errors import UsageError
 
 __all__ = ["clean", "import_raw", "load", "read_months", "train"]
 
-SPLIT = "2013-10"
+SEEN, UNSEEN = ("2013-01", "2013-09"), ("2013-10", "2013-12")
 _COLUMNS = [
     "year",
     "month",
@@ -52,20 +52,20 @@ def clean(
 
 
 def train(repo: cas.Repository, folder: Path) -> cas.ArtifactVersion:
-    """Fit the months before October, judge by the later ones, and publish the model with a folder of reports."""
-    with repo.span("train", metadata={"until": SPLIT}):
-        seen = read_months(repo, "2013-01", SPLIT)
-        unseen = read_months(repo, SPLIT, "2014-01")
+    """Fit January to September, judge by October to December, and publish the model with a folder of reports."""
+    with repo.span("train", metadata={"months": "..".join(SEEN)}):
+        seen, unseen = read_months(repo, SEEN), read_months(repo, UNSEEN)
         model = fit(seen)
         write_reports(folder, model, seen, unseen)
         repo.put(folder, "delay_reports")
         return repo.put(model, "delay_model", metadata={"error_minutes": error_of(model, unseen)})
 
 
-def read_months(repo: cas.Repository, first: str, end: str) -> pd.DataFrame:
-    """The clean flights of a range of months, ``end`` left out."""
+def read_months(repo: cas.Repository, months: tuple[str, str]) -> pd.DataFrame:
+    """The clean flights of a range of months, both ends included."""
+    first, last = months
     parts = sorted(repo.find("flights_clean"), key=lambda part: part.ref)
-    flights: pd.DataFrame = pd.concat([part.get() for part in parts if part.time and first <= part.time < end])
+    flights: pd.DataFrame = pd.concat([part.get() for part in parts if part.time and first <= part.time <= last])
     return flights
 
 

@@ -68,7 +68,7 @@ def _first_run(stage: Stage, repo: cas.Repository, flights: pd.DataFrame, home: 
     stage.title("Train: read January to September, publish a model and a folder of reports")
     stage.code(
         'with repo.span("train"):\n'
-        '    seen = [part.get() for part in repo.find("flights_clean") if part.time < "2013-10"]\n'
+        '    seen = [part.get() for part in repo.find("flights_clean") if part.time <= "2013-09"]\n'
         '    repo.put(model, "delay_model")\n'
         '    repo.put(folder, "delay_reports")'
     )

@@ -1,4 +1,4 @@
-"""100,000 JSON values of about 200 B under names, in one transaction; git fast-import takes the same content."""
+"""100,000 JSON records of about 200 B under names, in one transaction; git fast-import takes the same content."""
 
 from __future__ import annotations
 
@@ -12,11 +12,52 @@ from pathlib import Path
 from measure import Figure, Settings, bytes_below, command, compare, fresh, in_turn, portion, timed
 
 import cas
+from cas.demo import load_flights
 from cas.objects.store import ObjectStore
 
+FLIGHT = [
+    "year",
+    "month",
+    "day",
+    "dep_time",
+    "dep_delay",
+    "arr_delay",
+    "carrier",
+    "flight",
+    "tailnum",
+    "origin",
+    "dest",
+]
 
-def values(count: int) -> list[dict[str, object]]:
-    """Records as a pipeline makes them: a few fields that differ and a few that repeat."""
+
+def run(settings: Settings) -> Iterator[Figure]:
+    count = settings.scaled(100_000, 5_000)
+    ours, theirs = settings.room / "cas", settings.room / "git"
+    for kind, ref, items in (
+        ("flights (alike, compress well)", "flight@n={:06d}", flights(count)),
+        ("metrics (mostly random digits)", "item-{:06d}", metrics(count)),
+    ):
+        texts = [json.dumps(item, separators=(",", ":")).encode() for item in items]
+        payload, stream = sum(map(len, texts)), fast_import_stream(texts)
+        pairs = in_turn(
+            lambda stream=stream: import_into_git(theirs, stream),
+            lambda ref=ref, items=items: put_into_cas(ours, [(item, ref.format(n)) for n, item in enumerate(items)]),
+            settings.rounds,
+        )
+        what = f"{count:,} {kind} of {payload // count} B"
+        yield compare(f"{what}, one batch", "git fast-import", pairs, 1 / 3)
+        yield portion("objects/ of these", bytes_below(ours / ".cas/objects"), payload, 2, "payload")
+        yield from read_back(settings, ours, theirs, [ref.format(n) for n in range(count)])
+
+
+def flights(count: int) -> list[dict[str, object]]:
+    """The first flights of 2013, each a record of thirteen fields: what tables look like as JSON."""
+    table = load_flights()[[*FLIGHT, "distance", "time_hour"]].head(count)
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def metrics(count: int) -> list[dict[str, object]]:
+    """Metrics of runs: ids and floats, which neither compress nor resemble each other."""
     draw = random.Random(1)
     return [
         {
@@ -26,27 +67,10 @@ def values(count: int) -> list[dict[str, object]]:
             "loss": draw.gauss(0, 1),
             "label": draw.choice(["cat", "dog", "bird", "fish"]),
             "tags": ["train", f"fold-{draw.randrange(10)}"],
-            "note": f"{draw.getrandbits(256):064x}",
+            "parent": f"{draw.getrandbits(256):064x}",
         }
         for index in range(count)
     ]
-
-
-def run(settings: Settings) -> Iterator[Figure]:
-    items = values(settings.scaled(100_000, 5_000))
-    texts = [json.dumps(item, separators=(",", ":")).encode() for item in items]
-    stream = fast_import_stream(texts)
-    ours, theirs = settings.room / "cas", settings.room / "git"
-    for what, ref in (("names", "item-{:06d}"), ("partitions of one name", "item@n={:06d}")):
-        pairs = in_turn(
-            lambda: import_into_git(theirs, stream),
-            lambda ref=ref: put_into_cas(ours, [(item, ref.format(index)) for index, item in enumerate(items)]),
-            settings.rounds,
-        )
-        yield compare(f"{len(items):,} literals, {what}, one batch", "git fast-import", pairs, 1 / 3)
-        payload = sum(map(len, texts))
-        yield portion(f"objects/ of these ({what})", bytes_below(ours / ".cas/objects"), payload, 2, "payload")
-    yield from read_back(settings, ours, theirs, len(items))
 
 
 def put_into_cas(path: Path, items: list[tuple[object, str]]) -> float:
@@ -72,13 +96,13 @@ def fast_import_stream(texts: list[bytes]) -> bytes:
     return b"".join([*blobs, head, *files, b"\n"])
 
 
-def read_back(settings: Settings, ours: Path, theirs: Path, count: int) -> Iterator[Figure]:
+def read_back(settings: Settings, ours: Path, theirs: Path, refs: list[str]) -> Iterator[Figure]:
     """Random reads: by object id on both sides, then by ref (a whole ``get``) on ours."""
-    chosen = random.Random(2).sample(range(count), settings.scaled(20_000, 1_000))
+    chosen = random.Random(2).sample(range(len(refs)), settings.scaled(20_000, 1_000))
     listing = subprocess.run(["git", "ls-tree", "-r", "main"], cwd=theirs, capture_output=True, check=True)
     git_ids = {int(line[-6:]): line.split()[2] for line in listing.stdout.splitlines()}
     request = b"\n".join(git_ids[index] for index in chosen) + b"\n"
-    refs = [f"item@n={index:06d}" for index in chosen]
+    refs = [refs[index] for index in chosen]
 
     def from_git() -> float:
         return command("git", "cat-file", "--batch", cwd=theirs, stdin=request)
