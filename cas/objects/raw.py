@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from cas.errors import CorruptObject, ObjectNotFound
+from cas.errors import CorruptObject
 from cas.objects.ids import Kind, ObjectId, object_id
 from cas.objects.packs import ENTRY, ENTRY_SIZE, Pack, entry_is_exact, verified
 
@@ -70,11 +70,14 @@ def peek(store: ObjectStore, key: bytes) -> tuple[Kind, int] | None:
         at = pack.find(key)
         if at >= 0:
             return pack.kind(at), ENTRY_SIZE + ENTRY.unpack_from(pack.pages, at)[1]
-    try:
+    # Not by load, which may ask elsewhere for what is not here.
+    from cas.objects.salvage import search_open
+
+    if not store.missing((key,)):
         kind, payload = store.load(key)
-    except ObjectNotFound:
-        return None
-    return kind, ENTRY_SIZE + len(payload)
+        return kind, ENTRY_SIZE + len(payload)
+    found = search_open(store.directory, key)
+    return (found[0], ENTRY_SIZE + len(found[1])) if found is not None else None
 
 
 def in_file_order(store: ObjectStore, keys: Iterable[bytes]) -> list[bytes]:

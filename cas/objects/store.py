@@ -25,9 +25,17 @@ _PACK = ".pack"
 
 
 class ObjectStore:
-    """The objects under ``directory``. Thread-safe; reads see every sealed pack and this store's own writers."""
+    """The objects under ``directory``. Thread-safe; reads see every sealed pack and this store's own writers.
 
-    def __init__(self, directory: Path | str, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
+    ``fetch_missing`` is asked for what is not here; True where it is now. In a partial clone it fetches.
+    """
+
+    def __init__(
+        self,
+        directory: Path | str,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+        fetch_missing: Callable[[ObjectId], bool] | None = None,
+    ) -> None:
         self.directory = Path(directory)
         self.limits = limits
         self._lock = threading.RLock()
@@ -37,6 +45,7 @@ class ObjectStore:
         self._writers: tuple[PackWriter, ...] = ()
         self._listed = False
         self._calm: tuple[Pack, ...] | None = None  # packs among which a merge found nothing to do
+        self.fetch_missing = fetch_missing
 
     def close(self) -> None:
         """Abort this store's writers and let go of its packs."""
@@ -349,6 +358,9 @@ class ObjectStore:
         found_open = search_open(self.directory, key)
         if found_open is not None and kind in (None, found_open[0]):
             return found_open
+        if self.fetch_missing is not None and self.fetch_missing(ObjectId(key)):
+            self.refresh()
+            return self.load(key, kind)
         damaged = [*self._broken, *(pack.name for pack in self._packs if not pack.is_sound())]
         if damaged:
             raise PackCorrupt(f"no object {key.hex()}; it may have been in damaged pack {damaged[0]}", hint="cas fsck")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from cas.errors import NoRepository, UnsupportedFormat
 from cas.refs.names import check_domain, check_project
 
-__all__ = ["FORMAT", "Config", "new", "read"]
+__all__ = ["FORMAT", "Config", "new", "parse", "read"]
 
 FORMAT = 1
 FEATURES: frozenset[str] = frozenset()
@@ -54,23 +54,31 @@ def read(root: str) -> Config:
         raise NoRepository(f"no repository at {root}", hint="create one: cas init") from None
     except UnicodeDecodeError:
         raise UnsupportedFormat(f"{path} is not UTF-8 text", hint="mend it by hand: docs/format.md") from None
+    return parse(text, root)
+
+
+def parse(text: str, root: str) -> Config:
+    """The config that a text is; ``root`` says where it lies. Raises UnsupportedFormat."""
     form = _simple(text)
     if form is None:
-        form = _parse(text, path)
+        form = _parse(text, f"{root}/config.toml")
     if form.get("format") != FORMAT:
         raise UnsupportedFormat(
             f"{root} has format {form.get('format')!r}; this cas reads format {FORMAT}", hint="upgrade cas-store"
         )
+    tables = [form.get(name, {}) for name in ("defaults", "user", "serializers")]
+    if not all(isinstance(table, dict) for table in tables) or not isinstance(form.get("features", []), list):
+        raise UnsupportedFormat(f"{root}/config.toml is malformed", hint="mend it by hand: docs/format.md")
     unknown = sorted(set(map(str, form.get("features", []))) - FEATURES)
     if unknown:
         raise UnsupportedFormat(f"{root} needs {', '.join(unknown)}, which this cas lacks", hint="upgrade cas-store")
-    defaults, user = form.get("defaults", {}), form.get("user", {})
+    defaults, user, serializers = tables
     return Config(
         str(form.get("id", "")),
-        check_project(defaults.get("project", "default")),
-        check_domain(defaults.get("domain", "main")),
+        check_project(str(defaults.get("project", "default"))),
+        check_domain(str(defaults.get("domain", "main"))),
         str(user.get("author", "")),
-        form.get("serializers", {}).get("allow_pickle") is True,
+        serializers.get("allow_pickle") is True,
         form,
     )
 
@@ -102,5 +110,5 @@ def _parse(text: str, path: str) -> dict[str, Any]:
 
     try:
         return tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
+    except (tomli.TOMLDecodeError, RecursionError) as error:
         raise UnsupportedFormat(f"{path} is not valid TOML: {error}", hint="mend it by hand: docs/format.md") from error

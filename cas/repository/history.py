@@ -27,7 +27,7 @@ def catch_up_all(repository: Repository) -> None:
     """Take in what is new in every log of the repository."""
     from cas.refs.log import list_logs
 
-    for project, domain in list_logs(repository.store):
+    for project, domain in list_logs(repository.store, prefix=repository.log_prefix):
         repository.catalog.catch_up(repository.log_of(project, domain))
 
 

@@ -1,12 +1,12 @@
-"""Whether a repository may be believed: whose it is, and whether its directories are real ones."""
+"""Whether a repository may be believed: whose it is, whether its directories are real ones, what it may run."""
 
 from __future__ import annotations
 
 import os
 
-from cas.errors import UnsafeRepository
+from cas.errors import UnsafeRepository, UnsafeSerializer
 
-__all__ = ["check"]
+__all__ = ["check", "pickle_refused"]
 
 
 def check(root: str, *, trust: bool) -> None:
@@ -23,3 +23,11 @@ def check(root: str, *, trust: bool) -> None:
     for place in ("tmp", "objects", "refs"):
         if os.path.islink(f"{root}/{place}"):  # noqa: PTH114 - as above
             raise UnsafeRepository(f"{root}/{place} is a symbolic link", hint="make it a directory")
+
+
+def pickle_refused(root: str) -> UnsafeSerializer:
+    """The error for pickle in a repository whose config does not allow it."""
+    return UnsafeSerializer(
+        "pickle runs code when it is read, and this repository's config does not allow it",
+        hint=f"write allow_pickle = true under [serializers] in {root}/config.toml",
+    )

@@ -6,20 +6,17 @@ Each method says in a line what it does and hands over to the module of its subj
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
-import weakref
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cas import clock
 from cas.catalog.catalog import Catalog
-from cas.errors import CasError
 from cas.refs.log import RefLog
 from cas.repository import config, ownership, resolving
+from cas.repository.processes import remember
 from cas.repository.version import ArtifactRecord, ArtifactVersion, decode_record
 from cas.spans.current import STACK
 from cas.storage.local import LocalStore
@@ -29,7 +26,9 @@ if TYPE_CHECKING:
 
     from cas.objects.ids import Kind
     from cas.objects.store import ObjectStore
+    from cas.remotes.reports import Transfer
     from cas.repository.checking import Report
+    from cas.repository.exchange import Remotes
     from cas.repository.info import DeletePlan, LineageNode, NameInfo, ObjectInfo, SpanInfo, SpanLink, Status
     from cas.repository.session import Session
     from cas.repository.spanning import ActiveSpan
@@ -39,8 +38,6 @@ __all__ = ["ANY", "Repository"]
 
 ANY = object()
 """``expect=ANY``: an alias may be anywhere before it is moved."""
-
-_ALL: weakref.WeakSet[Repository] = weakref.WeakSet()
 
 
 class Repository:
@@ -63,7 +60,7 @@ class Repository:
         self.catalog = Catalog(f"{self._root}/catalog.sqlite", self.config.id, self._read)
         self._logs: dict[tuple[str, str], RefLog] = {}
         self._tokens: list[Any] = []
-        _ALL.add(self)
+        remember(self)
 
     @cached_property
     def root(self) -> Path:
@@ -77,7 +74,15 @@ class Repository:
         """The objects under it; a process that only resolves refs needs none."""
         from cas.objects.store import ObjectStore
 
-        return ObjectStore(self.root / "objects")
+        elsewhere = self.remotes.on_demand() if "remote" in self.config.settings else None
+        return ObjectStore(self.root / "objects", fetch_missing=elsewhere)
+
+    @cached_property
+    def remotes(self) -> Remotes:
+        """The remotes it knows: add, list, remove, set_url."""
+        from cas.repository.exchange import Remotes
+
+        return Remotes(self)
 
     @cached_property
     def session(self) -> Session:
@@ -237,8 +242,7 @@ class Repository:
         type: str | None = None,  # noqa: A002 - the word users know
         description: str | None = None,
     ) -> NameInfo:
-        """Declare a name's partition keys and time granularity, or extend them. Raises PartitionError where they
-        shrink."""
+        """Declare a name's partition keys and time granularity, or extend them. Raises PartitionError: they shrink."""
         from cas.repository import naming
 
         return naming.declare(
@@ -338,6 +342,24 @@ class Repository:
 
         return lineage.lineage(self, what, down=down, depth=depth)
 
+    def fetch(self, remote: str | None = None, **how: Any) -> Transfer:
+        """Copy what is new in a remote's logs; see :func:`cas.repository.exchange.fetch`."""
+        from cas.repository import exchange
+
+        return exchange.fetch(self, remote, **how)
+
+    def pull(self, remote: str | None = None, patterns: Sequence[str] = (), **how: Any) -> Transfer:
+        """Fetch, bring what is missing here, and merge; see :func:`cas.repository.exchange.pull`."""
+        from cas.repository import exchange
+
+        return exchange.pull(self, remote, patterns, **how)
+
+    def push(self, remote: str | None = None, patterns: Sequence[str] = (), **how: Any) -> Transfer:
+        """Send what a remote lacks; see :func:`cas.repository.exchange.push`."""
+        from cas.repository import exchange
+
+        return exchange.push(self, remote, patterns, **how)
+
     # --- ids and upkeep --------------------------------------------------------------------------
 
     def show(self, text: str) -> ArtifactVersion | SpanInfo | ObjectInfo:
@@ -353,8 +375,7 @@ class Repository:
         return lineage.version_of(self, artifact, asked)
 
     def fsck(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
-        """Read and verify everything; damage is listed with the refs that need it. ``progress(done, total)`` is in
-        bytes."""
+        """Read and verify everything; damage is listed with the refs that need it. Progress is in bytes."""
         from cas.repository import checking
 
         return checking.fsck(self, progress)
@@ -371,6 +392,8 @@ class Repository:
             if "session" in self.__dict__:
                 self.session.close()
             self.catalog.close()
+            if "remotes" in self.__dict__:
+                self.remotes.close()
             if "objects" in self.__dict__:
                 self.objects.close()
 
@@ -390,6 +413,9 @@ class Repository:
 
     # --- for the modules of this room ------------------------------------------------------------
 
+    log_prefix = "refs"  # where the logs lie that names are looked up in
+    remote_name: str | None = None  # of which remote they are
+
     def is_same(self, other: Repository) -> bool:
         """Whether both are open on one directory."""
         return self is other or self._root == other._root
@@ -405,19 +431,13 @@ class Repository:
         return self.objects.read(ident, kind)
 
     def _noted(self, version: ArtifactVersion, asked: str | None) -> ArtifactVersion:
-        span = self.current_span()
-        if span is not None:
+        if (span := self.current_span()) is not None:
             span.read(version, asked)
         return version
 
     def _check_pickle(self, allowed: bool) -> None:
         if allowed and not self.config.allow_pickle:
-            from cas.errors import UnsafeSerializer
-
-            raise UnsafeSerializer(
-                "pickle runs code when it is read, and this repository's config does not allow it",
-                hint=f"write allow_pickle = true under [serializers] in {self.root / 'config.toml'}",
-            )
+            raise ownership.pickle_refused(self._root)
 
     def _forked(self) -> None:
         from cas.repository.session import Session
@@ -425,21 +445,6 @@ class Repository:
         # A child has its own lock, catalog connection and pack; the parent's spans stay its context.
         self.lock = threading.RLock()
         self.__dict__.pop("objects", None)
+        self.__dict__.pop("remotes", None)
         self.session = Session(self, recovered=True)
         self.catalog.reopen()
-
-
-def _after_fork() -> None:
-    for repository in list(_ALL):
-        repository._forked()
-
-
-def _at_exit() -> None:
-    # Nothing is lost without this: an open pack is as durable as a sealed one, and the next writer would seal it.
-    for repository in list(_ALL):
-        with suppress(CasError):
-            repository.close()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-atexit.register(_at_exit)

@@ -34,6 +34,10 @@ def resolve_revision(repository: Repository, revision: Revision, text: str, *, s
     if revision.span is not None:
         return _of_span(repository, revision, text)
     assert revision.name is not None
+    if revision.remote is not None:
+        from cas.repository.exchange import view_of
+
+        repository = view_of(repository, revision.remote)
     name = Name(revision.project or repository.project, revision.domain or repository.domain, revision.name)
     log = repository.log_of(name.project, name.domain)
     with repository.catalog.database.lock:

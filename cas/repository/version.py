@@ -186,7 +186,8 @@ class ArtifactVersion:
             else f"{place.project}/{place.domain}/"
         )
         partition = f"@{place.partition.text}" if place.partition.keys or place.partition.time else ""
-        return f"{scope}{place.name}{partition}#{place.version}"
+        remote = f"{self._repository.remote_name}:" if self._repository.remote_name else ""
+        return f"{remote}{scope}{place.name}{partition}#{place.version}"
 
     def get(self, as_type: object = None, *, allow_pickle: bool = False) -> Any:
         """The value. ``as_type`` converts where the stored codec knows how, or names a path to write a file or

@@ -23,6 +23,7 @@ __all__ = [
     "fsync_directory",
     "fsync_file",
     "make_directories",
+    "place_file",
     "replace_file",
     "storage_errors",
     "write_all",
@@ -188,6 +189,24 @@ def _create_named(path: Path | str, content: bytes | memoryview, temporary: Path
     finally:
         with suppress(FileNotFoundError):
             scratch.unlink()
+
+
+def place_file(scratch: Path, path: Path) -> bool:
+    """Give a whole file a second name that is absent, durably and atomically, mode 0444; False where it exists.
+
+    Both lie on one file system; the caller removes the first name. Raises StorageError, StorageFull.
+    """
+    with storage_errors(f"create {path}"):
+        descriptor = os.open(scratch, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fchmod(descriptor, 0o444)
+            fsync_file(descriptor)
+        finally:
+            os.close(descriptor)
+        make_directories(path.parent)
+        created = _place(scratch, path)
+        fsync_directory(path.parent)
+        return created
 
 
 def replace_file(path: Path, content: bytes, temporary: Path) -> None:

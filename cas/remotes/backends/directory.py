@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cas.remotes.urls import Location
-from cas.storage.durable import create_file, storage_errors
+from cas.storage.durable import create_file, place_file, storage_errors
 from cas.storage.local import LocalStore
 
 __all__ = ["DirectoryStore", "open_store"]
@@ -26,8 +26,18 @@ class DirectoryStore(LocalStore):
         """The directory's path."""
         return str(self.root)
 
+    @property
+    def workspace(self) -> Path:
+        """Where files meant for this store are best made: they need no copying then."""
+        return self.root / "tmp"
+
     def create_from_file(self, name: str, path: Path) -> bool:
-        """Copy a file under a name that is absent, durably and atomically; False where it exists already."""
+        """Copy a file under a name that is absent, durably and atomically; False where it exists already.
+
+        One made in the workspace is not copied.
+        """
+        if path.parent == self.workspace:
+            return place_file(path, self.root / name)
         with storage_errors(f"read {path}"), path.open("rb") as file:
             if not path.stat().st_size:
                 return self.create(name, b"")

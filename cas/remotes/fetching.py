@@ -1,0 +1,294 @@
+"""Fetching: copies of a remote's new segments, as they are, admitted once all of them are verified.
+
+The copies under ``refs/remotes/<remote>/`` are what rollbacks and forks of the remote are judged against. A fetch that
+finds nothing new costs one listing, or, where the remote's logs are long, one for each level of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from cas.errors import LimitExceeded, NotFound, RefRollback, RefSyntax
+from cas.refs import checkpoints
+from cas.refs.log import RefLog
+from cas.refs.names import check_domain, check_project
+from cas.refs.segments import MAX_BYTES, Segment, digest, parse
+from cas.refs.stamps import check_not_ahead
+from cas.remotes.sides import JOBS, Remote, Scope, in_threads
+from cas.storage.contract import FileInfo
+
+__all__ = ["Fetched", "fetch"]
+
+_FILE = re.compile(r"refs/([^/]+)/([^/]+)/([0-9]{20})\.(toml|arrow)")
+# Up to this many segments in all, one listing says everything in as many requests as looking at each log would take.
+_FEW = 1000
+_BATCH = 256
+# From this many missing segments on, a checkpoint spares most of them.
+_MANY = 512
+Seen = dict[Scope, dict[int, FileInfo]]
+
+
+class Fetched(NamedTuple):
+    """The new segments, and the logs that they are of."""
+
+    segments: int
+    entries: int
+    scopes: tuple[Scope, ...]
+
+
+class _News(NamedTuple):
+    """What is new in one log, verified: contents by number, in order, and a checkpoint where that spared segments."""
+
+    scope: Scope
+    folded: tuple[int, bytes] | None
+    segments: list[tuple[Segment, bytes]]
+    tip: FileInfo | None
+
+
+def fetch(remote: Remote, *, jobs: int = JOBS) -> Fetched:
+    """Take in what is new in the remote's logs. Nothing is admitted unless all of it verifies.
+
+    Raises RefRollback where the remote's history is not a continuation of the one kept, RefSyntax and its kin for
+    segments that are none, RefConflict for stamps over a day ahead, NoRepository, and the remote errors.
+    """
+    positions = {(log.project, log.domain): remote.catalog.catch_up(log)[:2] for log in remote.copies()}
+    tips: dict[str, list[int]] = remote.state().get("tips", {})
+    listed = _listed(remote, positions)
+    news: list[_News] = []
+    for scope in sorted({*positions, *listed}):
+        number, known = positions.get(scope, (0, "0" * 64))
+        there = listed.get(scope, {})
+        _check_tip(remote, scope, (number, known), there, tips.get("/".join(scope)))
+        news.append(_read_news(remote, scope, (number, known), there, jobs))
+    _admit(remote, news, jobs)
+    fresh = [one for one in news if one.segments or one.folded]
+    return Fetched(
+        sum(len(one.segments) for one in fresh),
+        sum(len(segment.entries) for one in fresh for segment, _ in one.segments),
+        tuple(one.scope for one in fresh),
+    )
+
+
+# --- what is there -----------------------------------------------------------------------------------
+
+
+def _listed(remote: Remote, positions: dict[Scope, tuple[int, str]]) -> Seen:
+    """The files of the remote's logs, as far as they say what is new."""
+    store = remote.store
+    if not store.listable:
+        return _probed(remote, positions)
+    folders = getattr(store, "folders", None)
+    if folders is None or sum(number for number, _ in positions.values()) <= _FEW:
+        seen = _sorted_out(store.list("refs/"))
+        for scope, (number, _) in positions.items():
+            segments = sum(1 for one in seen.get(scope, {}) if 0 < one <= number)
+            if segments < number:
+                raise _rollback(remote, scope, f"{number} of its segments were fetched, {segments} are left")
+        return seen
+    found: Seen = {}
+    for project in folders("refs/"):
+        for domain in folders(f"refs/{project}/") if project != "remotes" else ():
+            number = positions.get((project, domain), (0, ""))[0]
+            prefix = f"refs/{project}/{domain}/"
+            # The names of segment n and the next begin alike: their listing is short, and tells whether n still stands.
+            narrow = _common(f"{number:020d}", f"{number + 1:020d}") if number else ""
+            seen = _sorted_out(store.list(prefix + narrow))
+            last = max(seen.get((project, domain), {}), default=0)
+            if narrow and last and f"{last + 1:020d}".startswith(narrow) is False:
+                seen = _sorted_out(store.list(prefix))
+            found.update(seen)
+    return found
+
+
+def _common(one: str, other: str) -> str:
+    """What two texts begin with alike."""
+    length = next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
+    return one[:length]
+
+
+def _probed(remote: Remote, positions: dict[Scope, tuple[int, str]]) -> Seen:
+    """For a remote that cannot be listed: the logs known, its own default and ours, read on until one is missing."""
+    scopes = dict.fromkeys((*positions, remote.home(), remote.here.home))
+    return {scope: {} for scope in scopes}
+
+
+def _sorted_out(files: Iterator[FileInfo]) -> Seen:
+    """Segments by number; checkpoints by their number negated. What is no log's file is passed over."""
+    found: Seen = {}
+    for info in files:
+        match = _FILE.fullmatch(info.name)
+        if match is None or match[1] == "remotes":
+            continue
+        try:
+            scope = (check_project(match[1]), check_domain(match[2]))
+        except RefSyntax:
+            continue
+        number = int(match[3])
+        found.setdefault(scope, {})[number if match[4] == "toml" else -number] = info
+    return found
+
+
+def _check_tip(
+    remote: Remote, scope: Scope, last: tuple[int, str], there: dict[int, FileInfo], tip: list[int] | None
+) -> None:
+    """Raises RefRollback unless the last segment kept (its number and digest) stands there as it was."""
+    number, known = last
+    if not number:
+        return
+    info = there.get(number)
+    if remote.store.listable and info is None:
+        raise _rollback(remote, scope, f"segment {number} was fetched, and is gone")
+    if info is not None and tip == [number, info.size, info.modified]:
+        return
+    try:
+        content = _read(remote, scope, number, info)
+    except FileNotFoundError:
+        raise _rollback(remote, scope, f"segment {number} was fetched, and is gone") from None
+    if digest(content) != known:
+        raise _rollback(remote, scope, f"segment {number} is not the one that was fetched")
+
+
+# --- reading and verifying ---------------------------------------------------------------------------
+
+
+def _read_news(remote: Remote, scope: Scope, kept: tuple[int, str], there: dict[int, FileInfo], jobs: int) -> _News:
+    number, known = kept
+    folded = _checkpoint(remote, scope, there) if not number else None
+    if folded is not None:
+        number, known = folded[0].number, folded[0].digest
+    last = max(there, default=0)
+    segments: list[tuple[Segment, bytes]] = []
+    if remote.store.listable:
+        numbers = list(range(number + 1, last + 1))
+        for start in range(0, len(numbers), _BATCH):
+            batch = numbers[start : start + _BATCH]
+            contents = in_threads(jobs, lambda one: _read_listed(remote, scope, one, there.get(one)), batch)
+            for one, content in zip(batch, contents, strict=True):
+                segments.append(_verified(remote, scope, one, known, content))
+                known = segments[-1][0].digest
+    else:
+        while (content := _read_if_there(remote, scope, number + 1)) is not None:
+            segments.append(_verified(remote, scope, number + 1, known, content))
+            number, known = number + 1, segments[-1][0].digest
+    return _News(scope, (folded[0].number, folded[1]) if folded else None, segments, there.get(last))
+
+
+def _read_listed(remote: Remote, scope: Scope, number: int, info: FileInfo | None) -> bytes:
+    try:
+        return _read(remote, scope, number, info)
+    except FileNotFoundError:
+        raise _rollback(remote, scope, f"segment {number} is missing, though later ones are there") from None
+
+
+def _read_if_there(remote: Remote, scope: Scope, number: int) -> bytes | None:
+    try:
+        return _read(remote, scope, number, None)
+    except FileNotFoundError:
+        return None
+
+
+def _read(remote: Remote, scope: Scope, number: int, info: FileInfo | None) -> bytes:
+    """A segment's bytes; nothing longer than any segment is asked for."""
+    name = f"refs/{scope[0]}/{scope[1]}/{number:020d}.toml"
+    if info is not None and info.size > MAX_BYTES:
+        raise LimitExceeded(f"{remote.name}: {name} has {info.size} bytes; a segment has at most {MAX_BYTES}")
+    if info is not None:
+        return remote.store.read(name, 0, info.size) if info.size else remote.store.read(name)
+    content = remote.store.read(name, 0, MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise LimitExceeded(f"{remote.name}: {name} is longer than any segment")
+    return content
+
+
+def _verified(remote: Remote, scope: Scope, number: int, known: str, content: bytes) -> tuple[Segment, bytes]:
+    try:
+        segment = parse(content)
+    except RefSyntax as fault:
+        fault.message = f"{remote.name}: segment {number} of {scope[0]}/{scope[1]}: {fault.message}"
+        fault.args = (fault.message,)
+        raise
+    if segment.number != number:
+        raise _rollback(remote, scope, f"its segment {number} says that it is segment {segment.number}")
+    if segment.previous != known:
+        raise _rollback(remote, scope, f"its segment {number} follows another history than the one kept")
+    check_not_ahead(segment.entries, remote.here.now())
+    return segment, content
+
+
+def _checkpoint(
+    remote: Remote, scope: Scope, there: dict[int, FileInfo]
+) -> tuple[checkpoints.Checkpoint, bytes] | None:
+    """The newest checkpoint of a long log, if it is valid and names a segment that stands there."""
+    last, newest = max(there, default=0), -min(there, default=0)
+    if newest <= 0 or newest > last or newest < _MANY or there[-newest].size > checkpoints.MAX_BYTES:
+        return None
+    content = remote.store.read(there[-newest].name, 0, there[-newest].size)
+    try:
+        found = checkpoints.decode(content, newest)
+    except (RefSyntax, LimitExceeded):
+        return None  # derived: one of another form is passed over
+    if digest(_read_listed(remote, scope, newest, there.get(newest))) != found.digest:
+        return None
+    check_not_ahead(found.entries, remote.here.now())
+    return found, content
+
+
+# --- admitting ---------------------------------------------------------------------------------------
+
+
+def _admit(remote: Remote, news: list[_News], jobs: int) -> None:
+    """Write the copies, in order, and let the catalog of the remote take them in."""
+    tips = {}
+    for one in news:
+        log = remote.copy_of(*one.scope)
+        if one.folded is not None:
+            number, content = one.folded
+            log.store.create(f"{log.directory}{number:020d}.arrow", content)
+        list(in_threads(jobs, partial(_keep, remote, log), one.segments))
+        if one.segments or one.folded:
+            remote.catalog.catch_up(log)
+        if one.tip is not None:
+            number = int(one.tip.name[-25:-5])
+            tips["/".join(one.scope)] = [number, one.tip.size, one.tip.modified]
+    state = remote.state()
+    if any(state.get("tips", {}).get(scope) != tip for scope, tip in tips.items()):
+        remote.change_state(lambda state: state.setdefault("tips", {}).update(tips))
+
+
+def _keep(remote: Remote, log: RefLog, item: tuple[Segment, bytes]) -> None:
+    segment, content = item
+    path = log.path(segment.number)
+    if not log.store.create(path, content) and log.store.read(path) != content:
+        scope = (log.project, log.domain)
+        raise _rollback(remote, scope, f"another fetch brought another segment {segment.number}")
+
+
+def _rollback(remote: Remote, scope: Scope, cause: str) -> RefRollback:
+    return RefRollback(
+        f"{remote.name} ({remote.settings.url}): the ref log {scope[0]}/{scope[1]} was rolled back or forked: {cause}",
+        hint=f"if that was meant, forget it and add it again: cas remote remove {remote.name}",
+    )
+
+
+def position(remote: Remote, scope: Scope) -> tuple[int, str, int]:
+    """How far the copy of a log reaches: its last segment, the digest of that, the greatest stamp."""
+    return remote.catalog.catch_up(remote.copy_of(*scope))
+
+
+def read_on(remote: Remote, scope: Scope, *, jobs: int = JOBS) -> None:
+    """Take in what is new in one log, by reading on from the last segment kept: after a race was lost."""
+    number, known, _ = position(remote, scope)
+    segments: list[tuple[Segment, bytes]] = []
+    while (content := _read_if_there(remote, scope, number + 1)) is not None:
+        segments.append(_verified(remote, scope, number + 1, known, content))
+        number, known = number + 1, segments[-1][0].digest
+    _admit(remote, [_News(scope, None, segments, None)], jobs)
+
+
+def require(remote: Remote) -> None:
+    """Raises NotFound where nothing of the remote was fetched yet."""
+    if not remote.copies():
+        raise NotFound(f"nothing of {remote.name} is here yet", hint=f"cas fetch {remote.name}")

@@ -1,0 +1,236 @@
+"""What a remote holds, read from the footers of its packs: one listing, and each footer once, kept here by pack name.
+
+Packs never change, so a footer kept is right for as long as its pack is listed. Only first eight bytes of keys are
+known this way; whatever is read is checked against its whole id.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cas.errors import PackCorrupt
+from cas.objects.footers import TRAILER_SIZE, Footer, footer_start
+from cas.objects.packs import MAGIC, scan
+from cas.remotes.sides import JOBS, in_threads
+from cas.storage.durable import create_temporary, storage_errors, write_all
+
+if TYPE_CHECKING:
+    from cas.storage.contract import FileInfo, RemoteStore
+
+__all__ = ["Inventory", "Place"]
+
+_PACK = re.compile(r"objects/([0-9a-f]{32})\.(pack|open)")
+# Read from the end of a pack at first: with most packs their whole footer, with small ones all of them.
+_TAIL = 128 << 10
+_HEAD = struct.Struct("<Q")
+# Whole small packs are remembered up to this many bytes in all.
+_REMEMBERED = 64 << 20
+
+
+class Place(NamedTuple):
+    """Where an entry lies: the file, and the bytes from ``start`` to ``end`` (not with it)."""
+
+    file: str
+    start: int
+    end: int
+
+
+class _Open:
+    """A pack that a process beside the remote's directory is still writing: its entries, read one by one."""
+
+    def __init__(self, places: dict[bytes, tuple[int, int]]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def offsets(self, key: bytes) -> list[int]:
+        return [self._places[key][0]] if key in self._places else []
+
+    def end(self, offset: int) -> int:
+        return next(end for start, end in self._places.values() if start == offset)
+
+    def prefixes(self) -> memoryview:
+        return memoryview(b"".join(key[:8] for key in self._places)).cast("Q")
+
+
+class Inventory:
+    """The packs of a remote. ``directory`` keeps their footers; ``temporary`` is for files on their way to a name."""
+
+    def __init__(self, store: RemoteStore, directory: Path, temporary: Path) -> None:
+        self._store = store
+        self._directory = directory
+        self._temporary = temporary
+        self._lock = threading.Lock()
+        self._packs: dict[str, Footer | _Open] = {}
+        self._unread: dict[str, FileInfo] = {}
+        self._small: dict[str, bytes] = {}  # packs read whole with their footer
+        self._remembered = 0
+        self._listed = False
+
+    def look(self) -> None:
+        """List the packs that are there now. One request for a thousand."""
+        with self._lock:
+            there = {}
+            for info in self._store.list("objects/"):
+                match = _PACK.fullmatch(info.name)
+                if match is not None and (match[2] == "pack" or hasattr(self._store, "root")):
+                    there[info.name] = info
+            self._packs = {
+                name: pack for name, pack in self._packs.items() if name in there and isinstance(pack, Footer)
+            }
+            self._unread = {name: info for name, info in there.items() if name not in self._packs}
+            for name, info in list(self._unread.items()):
+                footer = self._kept(name, info.size)
+                if footer is not None:
+                    self._packs[name] = footer
+                    del self._unread[name]
+            self._listed = True
+
+    @property
+    def looked(self) -> bool:
+        """Whether the packs were ever listed."""
+        return self._listed
+
+    @property
+    def known(self) -> bool:
+        """Whether any pack's footer is at hand, so that asking costs no more than a listing."""
+        return bool(self._packs) or self._directory.is_dir()
+
+    @property
+    def unread(self) -> int:
+        """How many packs are listed whose footer was not read yet: a request each."""
+        self._look_once()
+        return len(self._unread)
+
+    def read_all(self, jobs: int = JOBS) -> None:
+        """Read the footers that are not known yet. Raises PackCorrupt for one that is none."""
+        self._look_once()
+        with self._lock:
+            todo = list(self._unread.values())
+            for info, found in zip(todo, in_threads(jobs, self._read, todo), strict=True):
+                if found is not None:
+                    self._packs[info.name] = found
+                self._unread.pop(info.name, None)
+
+    def missing(self, keys: Collection[bytes]) -> set[bytes]:
+        """Those of the keys that no pack read so far holds, by their first eight bytes."""
+        self._look_once()
+        left = set(keys)
+        for pack in self._packs.values():
+            if not left:
+                break
+            left.difference_update(_held(pack, left))
+        return left
+
+    def places(self, keys: Collection[bytes]) -> dict[bytes, list[Place]]:
+        """Where each key's entry may lie; a key that is nowhere is left out."""
+        self._look_once()
+        found: dict[bytes, list[Place]] = {}
+        wanted = set(keys)
+        for name, pack in self._packs.items():
+            for key in _held(pack, wanted):
+                found.setdefault(key, []).extend(Place(name, start, pack.end(start)) for start in pack.offsets(key))
+        return found
+
+    def read(self, file: str, start: int, end: int) -> bytes:
+        """Bytes of a pack. Raises FileNotFoundError where it has gone, RemoteProtocol for a wrong length."""
+        small = self._small.get(file)
+        return small[start:end] if small is not None else self._store.read(file, start, end - start)
+
+    def add(self, name: str, size: int, footer: bytes) -> None:
+        """Know a pack that was just sent."""
+        with self._lock:
+            self._packs[name] = Footer(name, size, footer)
+            self._keep(name, size, footer)
+
+    def _look_once(self) -> None:
+        if not self._listed:
+            self.look()
+
+    def _read(self, info: FileInfo) -> Footer | _Open | None:
+        """A pack's footer, read in one request or two. None where the pack has gone meanwhile."""
+        try:
+            if info.name.endswith(".open"):
+                return self._read_open(info)
+            tail = self._store.read(info.name, max(0, info.size - _TAIL), min(info.size, _TAIL))
+            if len(tail) == info.size and self._remembered + len(tail) <= _REMEMBERED:
+                self._small[info.name] = tail
+                self._remembered += len(tail)
+            start = footer_start(info.name, tail[-TRAILER_SIZE:], info.size)
+            if start < info.size - len(tail):
+                tail = self._store.read(info.name, start, info.size - start)
+        except FileNotFoundError:
+            return None
+        content = tail[len(tail) - (info.size - start) :]
+        footer = Footer(info.name, info.size, content)
+        self._keep(info.name, info.size, content)
+        return footer
+
+    def _read_open(self, info: FileInfo) -> _Open | None:
+        try:
+            content = self._store.read(info.name, 0, info.size)
+        except FileNotFoundError:  # sealed meanwhile
+            content = self._store.read(info.name.replace(".open", ".pack"), 0, info.size)
+        if content[: len(MAGIC)] != MAGIC:
+            return None
+        self._small[info.name] = content
+        return _Open({entry.key: (entry.offset, entry.end) for entry in scan(content)})
+
+    def _kept(self, name: str, size: int) -> Footer | None:
+        try:
+            content = (self._directory / Path(name).stem).read_bytes()
+        except FileNotFoundError:
+            return None
+        if len(content) < _HEAD.size or _HEAD.unpack_from(content)[0] != size:
+            return None
+        with suppress(PackCorrupt):
+            return Footer(name, size, content[_HEAD.size :])
+        return None
+
+    def _keep(self, name: str, size: int, content: bytes) -> None:
+        # Not made durable: it carries its own hash, and without it the footer is read again.
+        with storage_errors(f"write to {self._directory}"):
+            self._directory.mkdir(parents=True, exist_ok=True)
+            descriptor, scratch = create_temporary(self._temporary)
+            try:
+                write_all(descriptor, _HEAD.pack(size) + content)
+            finally:
+                os.close(descriptor)
+            scratch.replace(self._directory / Path(name).stem)
+
+
+def _held(pack: Footer | _Open, keys: Collection[bytes]) -> Iterable[bytes]:
+    """Those of the keys that the pack may hold, by the shorter way: asking for each, or passing over its prefixes."""
+    if len(pack) > 12 * len(keys):
+        return [key for key in keys if pack.offsets(key)]
+    by_prefix: dict[int, list[bytes]] = {}
+    for key in keys:
+        by_prefix.setdefault(_number(key), []).append(key)
+    return [key for prefix in by_prefix.keys() & set(pack.prefixes()) for key in by_prefix[prefix]]
+
+
+def _number(key: bytes) -> int:
+    number: int = memoryview(key[:8]).cast("Q")[0]
+    return number
+
+
+def grouped(places: Iterable[Place], gap: int, longest: int) -> Iterator[list[Place]]:
+    """Places that are read by one request: neighbours in one file, at most ``gap`` apart and ``longest`` in all."""
+    group: list[Place] = []
+    for place in sorted(places):
+        if group and (
+            place.file != group[0].file or place.start - group[-1].end > gap or place.end - group[0].start > longest
+        ):
+            yield group
+            group = []
+        group.append(place)
+    if group:
+        yield group

@@ -1,0 +1,154 @@
+"""Pulling: fetch, bring the objects, merge the entries. Nothing is visible here until all of a log's part verifies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from cas.catalog.appending import append
+from cas.errors import RefNotFound
+from cas.objects.ids import Kind
+from cas.objects.trees import decode_tree, tree_size
+from cas.refs.entries import Entry, SpanEntry, VersionEntry
+from cas.refs.log import RefLog
+from cas.refs.stamps import Stamps
+from cas.remotes import merging
+from cas.remotes.closure import Found, Walk, walk_content, walk_lineage
+from cas.remotes.fetching import fetch
+from cas.remotes.receiving import Receiver, receiving
+from cas.remotes.reports import Conflict, Transfer
+from cas.remotes.selection import EVERYTHING, Selection
+from cas.remotes.sides import JOBS, Progress, Remote, Scope, none
+
+__all__ = ["bring", "bring_artifacts", "pull"]
+
+# A tree is brought whole when it is first used, if all that is below it takes no more bytes than this.
+_SMALL_TREE = 64 << 20
+
+
+class _Plan(NamedTuple):
+    """What one log takes in: the entries it lacks, the versions whose objects they need, and how far that reaches."""
+
+    scope: Scope
+    entries: list[Entry]
+    versions: list[VersionEntry]
+    done: merging.Done
+
+
+def pull(
+    remote: Remote,
+    selection: Selection = EVERYTHING,
+    *,
+    bytes_too: bool = True,
+    jobs: int = JOBS,
+    progress: Progress = none,
+    dry: bool = False,
+) -> Transfer:
+    """Take in what the remote has and this side lacks: objects first, each verified, then one segment for each log.
+
+    Versions of which an object is nowhere are left out and reported. Without ``bytes_too`` only records are brought.
+    Raises as fetch does, and CorruptObject and its kin for bytes that are not what they should be.
+    """
+    here = remote.here
+    fetched = fetch(remote, jobs=jobs)
+    plans = [plan for log in remote.copies() if (plan := _plan(remote, log, selection)) is not None]
+    for plan in plans:
+        merging.check_twins(here.catalog, plan.scope, plan.entries, "this repository")
+    count = sum(len(plan.entries) for plan in plans)
+    with receiving(remote, jobs=jobs, progress=progress, dry=dry) as receiver:
+        walk = _walk(receiver, plans, bytes_too=bytes_too)
+        left_out = walk.broken({bytes.fromhex(entry.artifact) for plan in plans for entry in plan.versions})
+        missing = _lacking(plans, left_out)
+        if dry:
+            return receiver.report(segments=fetched.segments, entries=count, missing=missing, dry=True)
+        receiver.staging.admit(walk.maps)
+    found: list[Conflict] = []
+    for plan in plans:
+        kept = merging.without(plan.entries, left_out)
+        _merge(remote, plan.scope, kept)
+        found += merging.conflicts(here.catalog, plan.scope, kept, here.home)
+    if not left_out:
+        _note(remote, selection, plans)
+    return receiver.report(segments=fetched.segments, entries=count, conflicts=tuple(found), missing=missing)
+
+
+def bring(remote: Remote, keys: Iterable[bytes], *, jobs: int = JOBS, progress: Progress = none) -> set[bytes]:
+    """Bring objects on first use; what is nowhere is returned, and nothing admitted then."""
+    with receiving(remote, jobs=jobs, progress=progress) as receiver:
+        walk = walk_content(keys, receiver.look, deep=_at_once)
+        if not walk.missing:
+            receiver.staging.admit(walk.maps)
+        return walk.missing
+
+
+def _at_once(found: Found) -> bool:
+    """Whether what an object needs is brought with it when it is first used: chunks are, small trees are."""
+    if found.kind is Kind.ARTIFACT:
+        return False
+    return found.kind is not Kind.TREE or tree_size(decode_tree(found.payload or b"")) <= _SMALL_TREE
+
+
+def bring_artifacts(
+    remote: Remote, versions: Sequence[bytes], *, jobs: int = JOBS, progress: Progress = none
+) -> Transfer:
+    """Bring all that artifacts (by id) need. Raises RefNotFound where something of them is nowhere."""
+    with receiving(remote, jobs=jobs, progress=progress) as receiver:
+        walk = walk_content(versions, receiver.look, kind=Kind.ARTIFACT)
+        if walk.missing:
+            raise RefNotFound(
+                f"{remote.name} lacks {len(walk.missing)} objects, such as {min(walk.missing).hex()}",
+                hint="ask whoever has them to push again",
+            )
+        walk_lineage(walk.spans, receiver.look)
+        receiver.staging.admit(walk.maps)
+        return receiver.report()
+
+
+def _plan(remote: Remote, log: RefLog, selection: Selection) -> _Plan | None:
+    """What the copy of a log says that the log here lacks."""
+    scope = (log.project, log.domain)
+    before = remote.state().get("merged", {}).get(selection.text, {}).get("/".join(scope))
+    remote.catalog.catch_up(log)
+    entries, done = merging.entries_after(log, tuple(before) if before else None)
+    mine = RefLog(remote.here.store, *scope)
+    remote.here.catalog.catch_up(mine)
+    chosen = selection.choose(entries, scope, remote.here.home)
+    fresh = merging.lacked(remote.here.catalog, chosen)
+    if not entries:
+        return None
+    return _Plan(scope, fresh, merging.needed(remote.catalog, scope, fresh), done)
+
+
+def _walk(receiver: Receiver, plans: Sequence[_Plan], *, bytes_too: bool) -> Walk:
+    artifacts = dict.fromkeys(bytes.fromhex(entry.artifact) for plan in plans for entry in plan.versions)
+    walk = walk_content(artifacts, receiver.look, kind=Kind.ARTIFACT, deep=lambda _: bytes_too)
+    walk.kinds.update(walk_lineage([*_closings(plans), *walk.spans], receiver.look).kinds)
+    return walk
+
+
+def _closings(plans: Sequence[_Plan]) -> list[bytes]:
+    spans = [entry for plan in plans for entry in plan.entries if isinstance(entry, SpanEntry)]
+    named = [bytes.fromhex(text) for entry in spans for text in (entry.close, entry.open) if text is not None]
+    made = [bytes.fromhex(entry.span) for plan in plans for entry in plan.versions if entry.span is not None]
+    return [*named, *made]
+
+
+def _lacking(plans: Sequence[_Plan], left_out: set[bytes]) -> tuple[str, ...]:
+    return tuple(ref for plan in plans for ref in merging.refs_of(plan.versions, left_out))
+
+
+def _merge(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> None:
+    """Append the entries to the log here, with their write ids and stamps; without those it got meanwhile."""
+    here = remote.here
+
+    def plan(_: Stamps) -> list[Entry]:
+        return merging.lacked(here.catalog, entries)
+
+    append(here.catalog, RefLog(here.store, *scope), plan, author=here.author, now=here.now)
+
+
+def _note(remote: Remote, selection: Selection, plans: Sequence[_Plan]) -> None:
+    reached = {"/".join(plan.scope): list(plan.done) for plan in plans}
+    merged = remote.state().get("merged", {}).get(selection.text, {})
+    if any(merged.get(scope) != done for scope, done in reached.items()):
+        remote.change_state(lambda state: state.setdefault("merged", {}).setdefault(selection.text, {}).update(reached))

@@ -1,0 +1,205 @@
+"""Pushing: objects first, durable there before any entry names them, then one segment for each log by put-if-absent."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cas.catalog.appending import folds_at
+from cas.objects.ids import Kind
+from cas.refs import checkpoints
+from cas.refs.entries import DeclareEntry, Entry, SpanEntry, order
+from cas.refs.log import RefLog
+from cas.refs.segments import Segment, render
+from cas.remotes import merging
+from cas.remotes.closure import inputs_of, walk_content, walk_lineage
+from cas.remotes.fetching import fetch, position, read_on
+from cas.remotes.reports import Conflict, Transfer
+from cas.remotes.selection import EVERYTHING, Selection
+from cas.remotes.sending import Sender
+from cas.remotes.sides import JOBS, Progress, Remote, Scope, none
+
+__all__ = ["publish", "push", "send_objects"]
+
+_ENTRIES = 200_000  # in one segment
+
+
+class _Plan(NamedTuple):
+    """What one log sends: the entries that the remote lacks, and how far that reaches."""
+
+    scope: Scope
+    entries: list[Entry]
+    done: merging.Done
+
+
+def push(
+    remote: Remote,
+    selection: Selection = EVERYTHING,
+    *,
+    lineage: bool = False,
+    jobs: int = JOBS,
+    progress: Progress = none,
+    dry: bool = False,
+) -> Transfer:
+    """Send the entries that the remote lacks and all that they need; with ``lineage`` also what their spans read.
+
+    Versions of which an object is neither here nor there are left out and reported. Raises as fetch does,
+    RefNameCollision for twins of names there, CorruptObject where an object here is damaged; nothing is published then.
+    """
+    here = remote.here
+    fetched = fetch(remote, jobs=jobs)
+    plans = [_plan(remote, log, selection) for log in here.logs()]
+    sender = Sender(remote, jobs=jobs, progress=progress)
+    if lineage:
+        plans = _with_inputs(remote, plans, sender)
+    plans = [plan for plan in plans if plan.entries]
+    if not plans:
+        return sender.report(segments=fetched.segments)
+    for plan in plans:
+        merging.check_twins(remote.catalog, plan.scope, plan.entries, remote.name)
+    if not dry and not remote.copies():
+        remote.prepare()
+    left_out = _send(remote, sender, plans, dry=dry)
+    sent = [plan._replace(entries=merging.without(plan.entries, left_out)) for plan in plans]
+    missing = tuple(ref for plan in plans for ref in merging.refs_of(plan.entries, left_out))
+    count = sum(len(plan.entries) for plan in sent)
+    if dry:
+        return sender.report(segments=fetched.segments, entries=count, missing=missing, dry=True)
+    conflicts: list[Conflict] = []
+    for plan in sent:
+        publish(remote, plan.scope, plan.entries)
+        conflicts += merging.conflicts(remote.catalog, plan.scope, plan.entries, here.home)
+    if not left_out:
+        _note(remote, selection, plans)
+    return sender.report(segments=fetched.segments, entries=count, conflicts=tuple(conflicts), missing=missing)
+
+
+def send_objects(remote: Remote, scope: Scope, entries: Sequence[Entry], *, jobs: int = JOBS) -> set[bytes]:
+    """Send what entries need and the remote lacks; the artifacts of which something is nowhere."""
+    return _send(remote, Sender(remote, jobs=jobs), [_Plan(scope, list(entries), (0, ""))], dry=False)
+
+
+def publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> None:
+    """Append to a log of the remote the entries that it lacks, as they are; again for as long as others are faster."""
+    for start in range(0, len(entries), _ENTRIES):
+        _publish(remote, scope, entries[start : start + _ENTRIES])
+
+
+def _publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> None:
+    log = remote.log_there(*scope)
+    attempt = 0
+    while True:
+        number, digest, _ = position(remote, scope)
+        todo = merging.lacked(remote.catalog, entries)
+        if not todo:
+            return
+        segment = log.append(number + 1, digest, todo, author=remote.here.author, time=remote.here.now())
+        if segment is not None:
+            _keep(remote, scope, segment)
+            return
+        attempt += 1
+        if attempt > 1:
+            # Writers who met once would go on meeting.
+            time.sleep(random.uniform(0, 0.01 * min(attempt, 20)))
+        read_on(remote, scope)
+
+
+def _keep(remote: Remote, scope: Scope, segment: Segment) -> None:
+    """Keep a copy of a segment just written, and fold the log where that is due."""
+    copy = remote.copy_of(*scope)
+    content = render(segment.number, segment.time, segment.author, segment.previous, segment.entries)
+    copy.store.create(copy.path(segment.number), content)
+    remote.catalog.wrote(copy, segment)
+    remote.catalog.catch_up(copy)
+    if folds_at(segment.number) and checkpoints.write(copy.store, copy, segment.number):
+        name = f"{segment.number:020d}.arrow"
+        remote.writable.create(f"refs/{scope[0]}/{scope[1]}/{name}", copy.store.read(copy.directory + name))
+
+
+def _plan(remote: Remote, log: RefLog, selection: Selection) -> _Plan:
+    scope = (log.project, log.domain)
+    before = remote.state().get("sent", {}).get(selection.text, {}).get("/".join(scope))
+    remote.here.catalog.catch_up(log)
+    entries, done = merging.entries_after(log, tuple(before) if before else None)
+    chosen = selection.choose(entries, scope, remote.here.home)
+    return _Plan(scope, merging.lacked(remote.catalog, chosen), done)
+
+
+def _send(remote: Remote, sender: Sender, plans: Sequence[_Plan], *, dry: bool) -> set[bytes]:
+    """Send what the plans' versions need; the artifacts that are left out, since something of them is nowhere."""
+    versions = [entry for plan in plans for entry in merging.needed(remote.here.catalog, plan.scope, plan.entries)]
+    roots = dict.fromkeys(bytes.fromhex(entry.artifact) for entry in versions)
+    remote.here.objects.refresh()
+    walk = walk_content(roots, sender.look, kind=Kind.ARTIFACT)
+    if walk.missing:
+        walk.missing -= sender.held_there(walk.missing)
+    left_out = walk.broken(roots)
+    kinds = dict(walk.kinds)
+    if left_out:
+        whole = set().union(*(walk.below(root) for root in roots if root not in left_out))
+        kinds = {key: kind for key, kind in kinds.items() if key in whole}
+    kinds.update(walk_lineage([*_spans(plans), *walk.spans], sender.look).kinds)
+    keys = sender.lacked(kinds)
+    if dry:
+        sender.total, sender.objects = sender.plan(keys), len(keys)
+        sender.done = sender.total
+    else:
+        sender.send(keys, kinds)
+    return left_out
+
+
+def _spans(plans: Sequence[_Plan]) -> list[bytes]:
+    spans = [entry for plan in plans for entry in plan.entries if isinstance(entry, SpanEntry)]
+    return [bytes.fromhex(text) for entry in spans for text in (entry.close, entry.open) if text is not None]
+
+
+def _with_inputs(remote: Remote, plans: Sequence[_Plan], sender: Sender) -> list[_Plan]:
+    """The plans with the versions that the spans of their versions read, and what those were made from, to the end."""
+    found: dict[Scope, dict[str, Entry]] = {plan.scope: {one.write: one for one in plan.entries} for plan in plans}
+    asked: set[bytes] = set()
+    while True:
+        entries = [entry for of_scope in found.values() for entry in of_scope.values()]
+        closings = {
+            bytes.fromhex(entry.close) for entry in entries if isinstance(entry, SpanEntry) and entry.close is not None
+        } - asked
+        if not closings:
+            break
+        asked |= closings
+        for artifact in inputs_of(closings, sender.look):
+            for scope, entry in _entries_of(remote, artifact):
+                found.setdefault(scope, {}).setdefault(entry.write, entry)
+    reached = {plan.scope: plan.done for plan in plans}
+    return [
+        _Plan(
+            scope,
+            sorted(merging.lacked(remote.catalog, list(of_scope.values())), key=order),
+            reached.get(scope, (0, "")),
+        )
+        for scope, of_scope in found.items()
+    ]
+
+
+def _entries_of(remote: Remote, artifact: bytes) -> list[tuple[Scope, Entry]]:
+    """The entries here that hold an artifact, their names' declarations and their spans."""
+    catalog = remote.here.catalog
+    found: list[tuple[Scope, Entry]] = []
+    for row in catalog.refs.versions_of(artifact):
+        scope = (row.project, row.domain)
+        log = RefLog(remote.here.store, *scope)
+        entries = merging.entries_after(log, None)[0]
+        span = row.span.hex() if row.span is not None else None
+        found += [
+            (scope, entry)
+            for entry in entries
+            if entry.write == row.write
+            or (isinstance(entry, DeclareEntry) and entry.name == row.name)
+            or (isinstance(entry, SpanEntry) and span is not None and entry.open == span)
+        ]
+    return found
+
+
+def _note(remote: Remote, selection: Selection, plans: Sequence[_Plan]) -> None:
+    reached = {"/".join(plan.scope): list(plan.done) for plan in plans if plan.done[0]}
+    remote.change_state(lambda state: state.setdefault("sent", {}).setdefault(selection.text, {}).update(reached))

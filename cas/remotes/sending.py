@@ -1,0 +1,170 @@
+"""Sending objects: entries copied as they are stored, each verified first, into few and large packs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cas.errors import RemoteProtocol
+from cas.objects.ids import Kind
+from cas.objects.packs import MAGIC, footer
+from cas.objects.raw import in_file_order, mapped_size, peek, raw_entry
+from cas.remotes.closure import Found
+from cas.remotes.reports import Transfer
+from cas.remotes.sides import JOBS, Progress, Remote, in_threads, none
+from cas.storage.durable import create_temporary, storage_errors, write_views
+
+if TYPE_CHECKING:
+    from cas.objects.store import ObjectStore
+
+__all__ = ["Sender"]
+
+# A pack is sent when it is this large; what is left over makes a smaller one.
+_PACK = 64 << 20
+_BATCH = 8 << 20
+# Footers not known yet are read only where what they might spare is worth a request each.
+_WORTH = 16 << 10
+_TRIFLE = 64 << 10
+
+
+class Sender:
+    """Looks objects up here, and sends those that a remote lacks."""
+
+    def __init__(self, remote: Remote, *, jobs: int = JOBS, progress: Progress = none) -> None:
+        self._remote = remote
+        self._objects: ObjectStore = remote.here.objects
+        self._jobs = jobs
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._sizes: dict[bytes, int] = {}
+        self.objects = 0
+        self.packs = 0
+        self.done = 0
+        """Bytes sent."""
+        self.total = 0
+
+    def look(self, keys: Collection[bytes], kind: Kind | None) -> Mapping[bytes, Found]:
+        """What is there of the keys, here; as walks ask (closure.py)."""
+        found: dict[bytes, Found] = {}
+        for key in keys:
+            one = peek(self._objects, key)
+            if one is None:
+                continue
+            self._sizes[key] = one[1]
+            if kind is not None or one[0] is Kind.BLOB:
+                found[key] = Found(kind or one[0], None)
+            else:
+                found[key] = Found(*self._objects.load(key, one[0]))
+        return found
+
+    def lacked(self, kinds: Mapping[bytes, Kind]) -> list[bytes]:
+        """Those of the keys that the remote does not hold, as far as it is worth finding out."""
+        size = sum(map(self._size, kinds))
+        inventory = self._remote.inventory
+        if size <= _TRIFLE and not inventory.known:
+            return list(kinds)
+        inventory.look()
+        missing = inventory.missing(kinds)
+        if inventory.unread and sum(map(self._size, missing)) > inventory.unread * _WORTH:
+            inventory.read_all(self._jobs)
+            missing = inventory.missing(missing)
+        return [key for key in kinds if key in missing]
+
+    def held_there(self, keys: Collection[bytes]) -> set[bytes]:
+        """Those of the keys that the remote holds."""
+        self._remote.inventory.read_all(self._jobs)
+        return set(keys) - self._remote.inventory.missing(keys)
+
+    def plan(self, keys: Sequence[bytes]) -> int:
+        """The bytes that sending the keys takes."""
+        return sum(map(self._size, keys))
+
+    def send(self, keys: Sequence[bytes], kinds: Mapping[bytes, Kind]) -> None:
+        """Send the keys' entries; they are durable there when this returns. Raises CorruptObject for damaged ones."""
+        if not keys:
+            return
+        self.total += self.plan(keys)
+        batches = list(self._batches(in_file_order(self._objects, keys)))
+        for _ in in_threads(self._jobs, lambda batch: self._send_pack(batch, kinds), batches):
+            pass
+
+    def report(self, **more: Any) -> Transfer:
+        """What was moved so far, with what the caller adds."""
+        remote = self._remote
+        return Transfer(remote.name, remote.settings.url, self.objects, self.done, self.packs, **more)
+
+    def _batches(self, keys: Sequence[bytes]) -> Iterator[list[bytes]]:
+        batch: list[bytes] = []
+        size = 0
+        for key in keys:
+            batch.append(key)
+            size += self._size(key)
+            if size >= _PACK:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _size(self, key: bytes) -> int:
+        size = self._sizes.get(key)
+        if size is None:
+            one = peek(self._objects, key)
+            size = self._sizes[key] = one[1] if one is not None else 0
+        return size
+
+    def _send_pack(self, keys: Sequence[bytes], kinds: Mapping[bytes, Kind]) -> None:
+        store = self._remote.writable
+        # Where the remote is a directory the pack is written there at once, and only gets its name at the end.
+        workspace: Path = getattr(store, "workspace", self._remote.here.root / "tmp")
+        with storage_errors(f"write to {workspace}"):
+            descriptor, path = create_temporary(workspace)
+        try:
+            try:
+                with storage_errors(f"write {path}"):
+                    tail, size = self._write_pack(descriptor, keys, kinds)
+            finally:
+                os.close(descriptor)
+            name = f"objects/{os.urandom(16).hex()}.pack"
+            if not store.create_from_file(name, path):
+                raise RemoteProtocol(f"{self._remote.name}: {name} was there already, though its name is random")
+        finally:
+            with suppress(FileNotFoundError):
+                path.unlink()
+        self._remote.inventory.add(name, size, tail)
+        with self._lock:
+            self.packs += 1
+
+    def _write_pack(self, descriptor: int, keys: Sequence[bytes], kinds: Mapping[bytes, Kind]) -> tuple[bytes, int]:
+        """Write a whole pack; its footer, and its size."""
+        places: dict[bytes, int] = {}
+        mapped: set[int] = set()
+        views: list[bytes | memoryview] = [MAGIC]
+        at, waiting = len(MAGIC), 0
+        for key in keys:
+            kind = kinds[key]
+            entry = raw_entry(self._objects, key, kind)
+            if kind is Kind.MAP:
+                mapped.add(mapped_size(entry.payload))
+            places[key] = at
+            views.append(entry.content)
+            at += len(entry.content)
+            waiting += len(entry.content)
+            if waiting >= _BATCH:
+                write_views(descriptor, views)
+                self._count(waiting)
+                views, waiting = [], 0
+        tail = footer(at, places, (), mapped)
+        write_views(descriptor, [*views, tail])
+        self._count(waiting)
+        with self._lock:
+            self.objects += len(places)
+        return tail, at + len(tail)
+
+    def _count(self, done: int) -> None:
+        with self._lock:
+            self.done += done
+            self._progress(self.done, self.total)

@@ -1,0 +1,331 @@
+"""Exchanging with other repositories, for the facade: the remotes it knows, fetch, pull, push, clone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cas import clock
+from cas.errors import PartialFailure, UsageError
+from cas.refs import grammar
+from cas.remotes import settings as remote_settings
+from cas.remotes.reports import Transfer
+from cas.remotes.selection import Selection, moment
+from cas.remotes.settings import ON_DEMAND, RemoteSettings
+from cas.remotes.sides import JOBS, Here, Progress, Remote, Scope, none
+from cas.repository import config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cas.objects.ids import ObjectId
+    from cas.repository.repository import Repository
+    from cas.repository.version import ArtifactVersion
+
+__all__ = ["Remotes", "clone", "fetch", "list_there", "pull", "push"]
+
+
+class Remotes:
+    """The remotes of a repository: ``repo.remotes``. Also the connections to them, made on first use."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._open: dict[str, Remote] = {}
+
+    def list(self) -> list[RemoteSettings]:
+        """The remotes that the repository's config names."""
+        return list(remote_settings.known(self._repository.config.settings).values())
+
+    def add(self, name: str, url: str, options: Mapping[str, str] | None = None, *, probe: bool = True) -> None:
+        """Remember a URL under a name; ``options`` of its store stand in docs/remotes.
+
+        Several writers must be safe there: that is tried, unless it can only be read. Raises UnsupportedRemote for
+        URLs that cas does not open, credentials among them, RemoteProtocol where a second writer would win, UsageError.
+        """
+        added = RemoteSettings(name, url, dict(options or {}))
+        if probe:
+            self._probe(added)
+        self._change(lambda path: remote_settings.add(path, added))
+
+    def remove(self, name: str) -> None:
+        """Forget a remote, and all that is kept of it here."""
+        import shutil
+
+        self._change(lambda path: remote_settings.remove(path, name))
+        self._close(name)
+        for place in (self._repository.root / "remotes" / name, self._repository.root / "refs" / "remotes" / name):
+            shutil.rmtree(place, ignore_errors=True)
+
+    def set_url(self, name: str, url: str, options: Mapping[str, str] | None = None, *, probe: bool = True) -> None:
+        """Give a remote another URL. What is kept of its log stays: the log there must continue it."""
+        if probe:
+            known = remote_settings.find(self._repository.config.settings, name)
+            self._probe(known._replace(url=url, options=dict(options if options is not None else known.options)))
+        self._change(lambda path: remote_settings.set_url(path, name, url, options))
+        self._close(name)
+
+    def open(self, name: str | None = None) -> Remote:
+        """The connection to a remote; without a name to origin, or to the only one. Raises NotFound."""
+        found = remote_settings.find(self._repository.config.settings, name)
+        remote = self._open.get(found.name)
+        if remote is None:
+            remote = self._open[found.name] = Remote(here_of(self._repository), found)
+        return remote
+
+    def on_demand(self) -> Callable[[ObjectId], bool] | None:
+        """What fetches an object on first use; None where no remote is a partial clone's."""
+        if not any(found.on_demand for found in self.list()):
+            return None
+
+        def bring(key: ObjectId) -> bool:
+            from cas.remotes.pulling import bring as bring_keys
+
+            partial = [found.name for found in self.list() if found.on_demand]
+            return any(not bring_keys(self.open(name), [key]) for name in partial)
+
+        return bring
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        for name in list(self._open):
+            self._close(name)
+
+    def _close(self, name: str) -> None:
+        remote = self._open.pop(name, None)
+        if remote is not None:
+            remote.close()
+
+    def _change(self, change: Callable[[Path], None]) -> None:
+        change(self._repository.root / "config.toml")
+        self._repository.config = config.read(str(self._repository.root))
+
+    def _probe(self, added: RemoteSettings) -> None:
+        from cas.remotes.backends import open_writable
+        from cas.remotes.probe import probe
+        from cas.remotes.urls import parse
+
+        if parse(added.url).scheme in ("http", "https"):
+            return
+        store = open_writable(added.url, added.options)
+        try:
+            probe(store)
+        finally:
+            store.close()
+
+
+def here_of(repository: Repository) -> Here:
+    """The parts of a repository that an exchange works on."""
+    return Here(
+        repository.root,
+        repository.store,
+        repository.objects,
+        repository.catalog,
+        (repository.project, repository.domain),
+        repository.author,
+        repository.now,
+        lambda: config.new(repository.project, repository.domain),
+        _check_config,
+    )
+
+
+def _check_config(text: str, where: str) -> Scope:
+    found = config.parse(text, where)
+    return found.project, found.domain
+
+
+def fetch(
+    repository: Repository,
+    remote: str | None = None,
+    *,
+    objects: Sequence[str] = (),
+    jobs: int = JOBS,
+    progress: Progress = none,
+) -> Transfer:
+    """Copy what is new in a remote's logs; with ``objects``, also all that those refs need."""
+    from cas.remotes.fetching import fetch as fetch_logs
+
+    there = repository.remotes.open(remote)
+    found = fetch_logs(there, jobs=jobs)
+    if not objects:
+        return Transfer(there.name, there.settings.url, segments=found.segments, entries=found.entries)
+    from cas.remotes.pulling import bring_artifacts
+
+    versions = [version for ref in objects for version in _matching(repository, ref, there.name)]
+    return bring_artifacts(there, [bytes.fromhex(one.id) for one in versions], jobs=jobs, progress=progress)
+
+
+def _matching(repository: Repository, text: str, remote: str) -> Iterable[ArtifactVersion]:
+    """The versions that a ref names, here or at the remote; of a pattern the newest of every partition."""
+    if re.search(r"[*?\[]", text):
+        place, colon, pattern = text.rpartition(":")
+        view = view_of(repository, place) if colon else repository
+        return view.find(pattern)
+    if grammar.parse(text).remote is not None:
+        return [repository.resolve(text)]
+    try:
+        return [repository.resolve(text)]
+    except LookupError:
+        return [repository.resolve(f"{remote}:{text}")]
+
+
+def view_of(repository: Repository, name: str) -> Repository:
+    """A remote as it was last fetched. Raises NotFound where there is no such remote, or nothing of it is here."""
+    from cas.remotes.fetching import require
+    from cas.repository.remote_view import RemoteView
+
+    remote = repository.remotes.open(name)
+    require(remote)
+    return RemoteView(repository, remote)
+
+
+def pull(
+    repository: Repository,
+    remote: str | None = None,
+    patterns: Sequence[str] = (),
+    *,
+    jobs: int = JOBS,
+    progress: Progress = none,
+    dry_run: bool = False,
+) -> Transfer:
+    """Fetch, bring what is missing here, and merge. Stored conflicts are in the answer's ``conflicts``.
+
+    Raises PartialFailure, after all else was merged, where an object is nowhere.
+    """
+    from cas.remotes.pulling import pull as pull_all
+
+    there = repository.remotes.open(remote)
+    chosen = selection_of(there.settings, patterns)
+    bytes_too = not there.settings.on_demand
+    done = pull_all(there, chosen, bytes_too=bytes_too, jobs=jobs, progress=progress, dry=dry_run)
+    return _complete(done, "pulled")
+
+
+def push(
+    repository: Repository,
+    remote: str | None = None,
+    patterns: Sequence[str] = (),
+    *,
+    lineage: bool = False,
+    jobs: int = JOBS,
+    progress: Progress = none,
+    dry_run: bool = False,
+) -> Transfer:
+    """Send what the remote lacks. Stored conflicts that this makes there are in the answer's ``conflicts``.
+
+    Raises PartialFailure, after all else was published, where an object is nowhere.
+    """
+    from cas.remotes.pushing import push as push_all
+
+    there = repository.remotes.open(remote)
+    chosen = Selection(tuple(patterns))
+    done = push_all(there, chosen, lineage=lineage, jobs=jobs, progress=progress, dry=dry_run)
+    return _complete(done, "pushed")
+
+
+def _complete(done: Transfer, what: str) -> Transfer:
+    if done.missing and not done.dry:
+        raise PartialFailure(
+            f"{done.entries} entries were considered; {len(done.missing)} versions were not {what}: "
+            "an object of each is neither here nor there",
+            missing=done.missing,
+            hint="whoever made them has their objects: ask them to push",
+        )
+    return done
+
+
+def selection_of(found: RemoteSettings, patterns: Sequence[str]) -> Selection:
+    """What a pull takes: the patterns given, within what the clone was limited to."""
+    limits = tuple(found.filter.split()) if found.filter else ()
+    since = moment(found.since) if found.since else None
+    return Selection(tuple(patterns) or limits, since, found.depth)
+
+
+def clone(
+    url: str,
+    directory: str | os.PathLike[str] | None = None,
+    *,
+    options: Mapping[str, str] | None = None,
+    filter: str | Sequence[str] | None = None,  # noqa: A002 - git's word
+    since: str | None = None,
+    depth: int | None = None,
+    objects: bool = True,
+    author: str = "",
+    now: Callable[[], int] = clock.now,
+    jobs: int = JOBS,
+    progress: Progress = none,
+) -> tuple[Repository, Transfer]:
+    """A new repository in ``directory`` with what is at a URL, which becomes its remote ``origin``.
+
+    ``filter`` are patterns of names, ``since`` a time (``2024-01``), ``depth`` versions of each ref; without
+    ``objects`` only refs and records are taken, and objects come when they are first used. Later pulls keep to this.
+    Raises UsageError where the directory holds a repository already; nothing is left behind where it fails.
+    """
+    import shutil
+    from pathlib import Path
+
+    from cas.remotes.urls import parse
+    from cas.repository.opening import DIRECTORY, init
+
+    location = parse(url)
+    place = Path(directory) if directory is not None else Path(_name_of(location.path, location.host))
+    root = place.absolute() / DIRECTORY
+    if root.exists():
+        raise UsageError(f"{place} holds a repository already", hint="clone into another directory, or: cas pull")
+    if depth is not None and depth < 1:
+        raise UsageError("--depth is at least 1")
+    names = " ".join([filter] if isinstance(filter, str) else filter) if filter else None
+    if since is not None:
+        moment(since)
+    origin = RemoteSettings(
+        "origin", location.url, dict(options or {}), names, since, depth, None if objects else ON_DEMAND
+    )
+    there_before = place.exists()
+    home = _home_of(origin)
+    repository = init(place, project=home[0], domain=home[1], author=author, now=now)
+    try:
+        repository.remotes._change(lambda path: remote_settings.add(path, origin))
+        repository.objects.fetch_missing = repository.remotes.on_demand()
+        return repository, pull(repository, "origin", jobs=jobs, progress=progress)
+    except PartialFailure:
+        raise
+    except BaseException:
+        repository.close()
+        shutil.rmtree(root, ignore_errors=True)
+        if not there_before:
+            shutil.rmtree(place, ignore_errors=True)
+        raise
+
+
+def _home_of(origin: RemoteSettings) -> Scope:
+    """The default project and domain of a repository elsewhere, asked before anything is made here."""
+    from cas.remotes.backends import open_readable
+    from cas.remotes.sides import inner, read_home
+
+    store = inner(open_readable(origin.url, origin.options), lambda place: open_readable(place, origin.options))
+    try:
+        return read_home(store, origin.url, _check_config)
+    finally:
+        store.close()
+
+
+def _name_of(path: str, host: str) -> str:
+    name = path.rstrip("/").removesuffix("/.cas").rpartition("/")[2] or host
+    if not name:
+        raise UsageError("clone into which directory?", hint="cas clone URL DIR")
+    return name
+
+
+def list_there(
+    repository: Repository | None, remote: str | None, options: Mapping[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """``(artifact id, ref)`` of every tip and alias at a remote or URL, now; nothing is kept."""
+    from cas.remotes.listing import tips_there
+
+    if remote is not None and ("/" in remote or "://" in remote):
+        return tips_there(remote, dict(options or {}), _check_config)
+    if repository is None:
+        raise UsageError("give a URL: there is no repository here", hint="cas ls-remote URL")
+    found = remote_settings.find(repository.config.settings, remote)
+    return tips_there(found.url, dict(found.options), _check_config)
