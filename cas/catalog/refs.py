@@ -11,14 +11,14 @@ from cas.refs.history import RefEntry
 from cas.refs.names import Name, collision_key
 from cas.refs.partitions import Partition
 
-__all__ = ["Declared", "RefQueries", "Row"]
+__all__ = ["TIPS", "Declared", "RefQueries", "Row"]
 
 _COLUMNS = """
 SELECT log.project, log.domain, name.name, ref.partition,
        v.version, v.literal, v.artifact, v.span, v.stamp, v.writing, ref.id
 FROM version AS v JOIN ref ON ref.id = v.ref JOIN name ON name.id = ref.name JOIN log ON log.id = name.log
 """
-_TIPS = _COLUMNS.replace("FROM version AS v JOIN ref ON ref.id = v.ref", "FROM ref JOIN version AS v ON v.id = ref.tip")
+TIPS = _COLUMNS.replace("FROM version AS v JOIN ref ON ref.id = v.ref", "FROM ref JOIN version AS v ON v.id = ref.tip")
 # A partial partition is answered by the first of the newest that fits; past this many the rest is filtered in one go.
 _PAGE = 64
 
@@ -62,7 +62,7 @@ class RefQueries:
     def tip(self, name: Name, partition: Partition) -> Row | None:
         """The latest version of exactly this partition."""
         rows = self._rows(
-            f"{_TIPS} WHERE log.project = ? AND log.domain = ? AND name.name = ? AND ref.partition = ?",
+            f"{TIPS} WHERE log.project = ? AND log.domain = ? AND name.name = ? AND ref.partition = ?",
             (*name, partition.text),
         )
         return rows[0] if rows else None
@@ -70,7 +70,7 @@ class RefQueries:
     def tips(self, name: Name, partition: Partition) -> Iterator[Row]:
         """The latest version of every partition that contains this one, newest first."""
         where, arguments = self._containment(name, partition)
-        cursor = self._connect().execute(f"{_TIPS} WHERE {where} ORDER BY ref.stamp DESC", arguments)
+        cursor = self._connect().execute(f"{TIPS} WHERE {where} ORDER BY ref.stamp DESC", arguments)
         while page := cursor.fetchmany(_PAGE):
             yield from map(Row._make, page)
 
@@ -82,7 +82,7 @@ class RefQueries:
         pairs = _pairs(partition)
         if not pairs:
             rows = self._rows(
-                f"{_TIPS} WHERE ref.id = (SELECT id FROM ref WHERE name = ? AND stamp IS NOT NULL"
+                f"{TIPS} WHERE ref.id = (SELECT id FROM ref WHERE name = ? AND stamp IS NOT NULL"
                 " ORDER BY stamp DESC LIMIT 1)",
                 (name_id,),
             )
@@ -96,7 +96,7 @@ class RefQueries:
             for _ in pairs[1:]
         )
         rows = self._rows(
-            f"{_TIPS} WHERE ref.id = ("
+            f"{TIPS} WHERE ref.id = ("
             f"SELECT p.ref FROM part AS p WHERE p.name = ? AND p.key = ? AND p.value = ? {others}"
             " ORDER BY p.stamp DESC LIMIT 1)",
             (name_id, *pairs[0], *(text for pair in pairs[1:] for text in pair)),
@@ -108,7 +108,7 @@ class RefQueries:
         row = self._connect().execute("SELECT keys, granularity FROM name WHERE id = ?", (name_id,)).fetchone()
         if row[0] is None or len(partition.keys) < len(_split(row[0])) or (row[1] and partition.time is None):
             return None
-        rows = self._rows(f"{_TIPS} WHERE ref.name = ? AND ref.partition = ?", (name_id, partition.text))
+        rows = self._rows(f"{TIPS} WHERE ref.name = ? AND ref.partition = ?", (name_id, partition.text))
         return rows[0] if rows else None
 
     def matching(self, name: Name, partition: Partition, version: str) -> list[Row]:
@@ -220,7 +220,7 @@ class RefQueries:
         """The latest version of every partition of a name, by the partition's text: for large batches."""
         return {
             row.partition: row
-            for row in self._rows(f"{_TIPS} WHERE log.project = ? AND log.domain = ? AND name.name = ?", name)
+            for row in self._rows(f"{TIPS} WHERE log.project = ? AND log.domain = ? AND name.name = ?", name)
         }
 
     def names(self, project: str | None = None, domain: str | None = None) -> list[Name]:

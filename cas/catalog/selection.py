@@ -10,9 +10,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from cas.catalog.refs import TIPS, Row
 from cas.refs.names import Name
 
-__all__ = ["TimeRange", "choose", "values"]
+__all__ = ["TimeRange", "choose", "tips", "values"]
 
 _NAME = (
     "SELECT name.id FROM name JOIN log ON log.id = name.log WHERE log.project = ? AND log.domain = ? AND name.name = ?"
@@ -58,6 +59,20 @@ def choose(
     if limit is None and not newest_first:
         found.sort()  # twice as fast as to walk the index of the partitions, which says nothing of their tips
     return found
+
+
+def tips(
+    connection: sqlite3.Connection,
+    name: Name,
+    keys: Mapping[str, Sequence[str]],
+    times: Sequence[str] | TimeRange | None = None,
+) -> list[Row]:
+    """The latest version of each partition that :func:`choose` would give, in the order of their texts."""
+    where, arguments = _where(connection, name, keys, times)
+    if where is None:
+        return []
+    found = connection.execute(f"{TIPS} WHERE {where}", arguments)
+    return sorted(map(Row._make, found), key=lambda row: row.partition)
 
 
 def values(

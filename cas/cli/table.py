@@ -35,6 +35,7 @@ TABLE: dict[str, Row] = {
     "get": Row("Store and read", "Write what a ref holds to a file or directory."),
     "cat": Row("Store and read", "Print what a ref holds."),
     "ls": Row("Look", "List names, or the partitions of one name."),
+    "parts": Row("Look", "Show which partitions of a name there are."),
     "find": Row("Look", "Search by name, partition, type and metadata."),
     "log": Row("Look", "List versions, newest first."),
     "show": Row("Look", "Show all there is to know about a ref, an id or a span."),

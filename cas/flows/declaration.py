@@ -13,6 +13,7 @@ Both forms are used alike: in an annotation they bind partitions (``binding``), 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, get_args, get_origin, overload
 
@@ -22,13 +23,15 @@ from cas.errors import DeclarationError
 from cas.flows import reading
 from cas.flows.binding import TIME_WORDS, Binding, Creation, bind
 from cas.flows.cards import as_card
+from cas.flows.dataset import PartitionDataset
 from cas.flows.facts import Facts, declare
 from cas.flows.inputs import Input, PartitionKeys, TimeOf
+from cas.flows.parts import is_pattern, matching
 from cas.flows.query import ArtifactQuery, make_query
 from cas.flows.running import current_frame
 from cas.refs.partitions import Granularity
 
-__all__ = ["Artifact", "facts_of"]
+__all__ = ["Artifact", "facts_of", "matching_query"]
 
 T = TypeVar("T", default=Any)
 V = TypeVar("V")
@@ -243,6 +246,19 @@ class Artifact(Generic[T]):
         """The values that a key (or ``time``) has in the current repository, sorted."""
         return _query(self, asked).partition_values(key)
 
+    @_Verb
+    def table(self, as_type: object = None, /, **asked: Any) -> Any:
+        """What is there, a row for each partition that a query with these values matches (:meth:`ArtifactQuery.table`).
+
+        In a text, ``*`` and ``?`` stand for anything: ``table(region="*", time=("2024-01", "2024-03"))``.
+        """
+        return matching_query(self, asked).table(as_type)
+
+    @_Verb
+    def dataset(self, /, **asked: Any) -> PartitionDataset:
+        """The tables of those partitions as one lazy Arrow dataset, with the partition columns."""
+        return matching_query(self, asked).dataset()
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Artifact) and self.facts == other.facts
 
@@ -262,6 +278,7 @@ class Artifact(Generic[T]):
         def __len__(self) -> int: ...
 
 
+_ARGUMENTS_OF_QUERY = {"project", "domain", "time_partition", "time", "partitions", "strict"}
 _ARGUMENTS = {"name", "project", "domain", "version", "keys", "fixed", "time_partitioned", "granularity", "strict"}
 
 
@@ -278,6 +295,19 @@ def _query(artifact: Artifact[Any], asked: dict[str, Any]) -> ArtifactQuery:
     made = artifact.query(**asked)
     assert isinstance(made, ArtifactQuery)
     return made
+
+
+def matching_query(artifact: Artifact[Any], asked: dict[str, Any]) -> ArtifactQuery:
+    """The query with lists of what is there in place of texts with ``*`` and ``?``."""
+    given = {**(asked.get("partitions") or {}), **asked}
+    patterns = {key: value for key, value in given.items() if key not in _ARGUMENTS_OF_QUERY and is_pattern(value)}
+    for key in patterns:
+        artifact.facts.check_key(key)
+    if asked.get("partitions"):
+        asked = {**asked, "partitions": {k: v for k, v in asked["partitions"].items() if k not in patterns}}
+    plain = _query(artifact, {key: value for key, value in asked.items() if key not in patterns})
+    there = {key: plain.partition_values(key) for key, pattern in patterns.items() if pattern != "*"}
+    return replace(plain, keys={**plain.keys, **matching(patterns, there)})
 
 
 def _create(

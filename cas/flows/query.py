@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from cas.catalog.selection import TimeRange
 from cas.errors import DeclarationError, PartitionError
-from cas.flows import reading
+from cas.flows import parts, reading
+from cas.flows.dataset import PartitionDataset
 from cas.flows.facts import Address, Facts
 from cas.flows.inputs import Input, KeyOf, TimeOf
 from cas.flows.rendering import moved_time, render, render_time
@@ -115,6 +116,20 @@ class ArtifactQuery:
         if key not in ("time", "time_partition"):
             self.facts.check_key(key)
         return reading.partition_values(reading.repository(), settle(self, {}, {}), key)
+
+    def table(self, as_type: object = None, /) -> Any:
+        """What is there of the partitions that match, a row each: as pandas has it, or ``table(pyarrow.Table)``.
+
+        Columns: the partition keys, ``time``, then version, type, size, created, id, literal and span.
+        """
+        repo, wanted = reading.repository(), settle(self, {}, {})
+        found = parts.parts(repo, wanted)
+        return parts.as_type(parts.describe(found, parts.key_columns(repo, self.facts, wanted)), as_type)
+
+    def dataset(self) -> PartitionDataset:
+        """The tables of all partitions that match, as one lazy Arrow dataset with the partition columns."""
+        repo, wanted = reading.repository(), settle(self, {}, {})
+        return PartitionDataset(repo, reading.every_tip(repo, wanted), parts.key_columns(repo, self.facts, wanted))
 
     def _values(self) -> Iterator[object]:
         for value in (*self.keys.values(), self.time):

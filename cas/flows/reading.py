@@ -18,6 +18,7 @@ from cas.repository import ArtifactVersion, Repository, resolving
 from cas.repository import reading as stored
 from cas.repository.current import current
 from cas.repository.publishing import Wish
+from cas.repository.version import decode_record
 
 __all__ = [
     "ArtifactVersion",
@@ -25,6 +26,9 @@ __all__ = [
     "Versions",
     "asked",
     "declared",
+    "declared_keys",
+    "every_tip",
+    "fill_records",
     "has_version",
     "history",
     "latest",
@@ -138,6 +142,33 @@ def latest_per_partition(
         found = sorted(held.union(found))
         found = [text for text in found if passed is None or text > passed]
     return Versions(repo, name, found[:limit])
+
+
+def every_tip(repo: Repository, wanted: Wanted) -> list[ArtifactVersion]:
+    """The latest version of each partition that matches, by partition, all found at once."""
+    name = _name(repo, wanted)
+    with repo.catalog.database.lock:
+        repo.catalog.catch_up(repo.log_of(name.project, name.domain))
+        rows = selection.tips(repo.catalog.database.connection, name, dict(wanted.keys), wanted.times)
+    found = {row.partition: resolving.from_row(repo, row) for row in rows}
+    if wanted.strict:
+        found = {text: one for text, one in found.items() if wanted.matches(one.partitions, one.time)}
+    for wish in reversed(list(_held(repo, name, wanted))):
+        found[wish.target.partition.text] = _of_wish(repo, wish)
+    return [found[text] for text in sorted(found)]
+
+
+def fill_records(repo: Repository, versions: Sequence[ArtifactVersion]) -> None:
+    """Read the records of many versions at once, so that none is read by itself later."""
+    payloads = repo.objects.read_many([bytes.fromhex(one.id) for one in versions])
+    for one, payload in zip(versions, payloads, strict=True):
+        one.__dict__["_record"] = decode_record(payload)
+
+
+def declared_keys(repo: Repository, wanted: Wanted) -> tuple[str, ...]:
+    """The partition keys that the log declares for a name."""
+    known = declared(repo, _name(repo, wanted))
+    return (known.keys or ()) if known is not None else ()
 
 
 def partition_values(repo: Repository, wanted: Wanted, key: str) -> list[str]:

@@ -14,7 +14,7 @@ from cas.literals.literal import Literal
 from cas.literals.plain import decode_plain, encode_plain
 from cas.literals.ports import Store
 
-__all__ = ["ARRAY", "BATCH", "CHUNKED", "SCHEMA", "TABLE", "open_schema", "read_columns", "write_table"]
+__all__ = ["ARRAY", "BATCH", "CHUNKED", "SCHEMA", "TABLE", "column_names", "open_schema", "read_columns", "write_table"]
 
 SCHEMA = "schema"
 
@@ -105,12 +105,7 @@ def read_columns(literal: Literal, store: Store, names: Iterable[str] | None = N
     Works for every literal stored by ``write_table``. Raises NotFound for a column that is not there, CodecError.
     """
     schema, members = open_schema(literal, store)
-    forms = schema.get("columns")
-    if not isinstance(forms, list) or not all(
-        isinstance(form, dict) and type(form.get("name")) is str and type(form.get("nullable")) is bool
-        for form in forms
-    ):
-        raise CodecError(f"the schema of a {literal.type} does not list its columns")
+    forms = _forms(schema, literal)
     places = range(len(forms)) if names is None else [_place(forms, name) for name in names]
     arrays = [load_column(forms[place], schema["rows"], str(place), members) for place in places]
     fields = [
@@ -132,6 +127,21 @@ def open_schema(literal: Literal, store: Store) -> tuple[dict[str, Any], Members
     if not isinstance(schema, dict) or type(schema.get("rows")) is not int or schema["rows"] < 0:
         raise CodecError(f"the schema of a {literal.type} does not say how many rows it has")
     return schema, members
+
+
+def column_names(literal: Literal, store: Store) -> list[str]:
+    """The names of a stored table's columns, in order. Raises CodecError."""
+    return [form["name"] for form in _forms(open_schema(literal, store)[0], literal)]
+
+
+def _forms(schema: dict[str, Any], literal: Literal) -> list[Any]:
+    forms = schema.get("columns")
+    if not isinstance(forms, list) or not all(
+        isinstance(form, dict) and type(form.get("name")) is str and type(form.get("nullable")) is bool
+        for form in forms
+    ):
+        raise CodecError(f"the schema of a {literal.type} does not list its columns")
+    return forms
 
 
 def _place(forms: list[Any], name: str) -> int:
