@@ -28,6 +28,7 @@ A ref says which version of what:
   %8c01de                        a span (a run), by its id
   %8c01de//loss                  what the span logged under that label
   analytics/prod/flights         a name of another project and domain
+  origin:flights                 what the remote origin had when it was last fetched
 
 The parts come in this order: NAME @PARTITION #VERSION ~^@{} //PATH. In values, write , # ~ ^ / @ % as %2C %23 %7E
 %5E %2F %40 %25. Quote refs that hold ~ ^ { or # in the shell."""

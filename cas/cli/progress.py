@@ -79,7 +79,7 @@ class Progress:
 
 
 def progress_line(label: str, done: int, total: int | None, unit: str, seconds: float) -> str:
-    """``hashing a.bin  42 %  1.2 GB of 2.9 GB  3 s``."""
+    """``hashing a.bin  42 %  1.2 GB of 2.9 GB  400 MB/s  3 s, 4 s left``."""
     parts = [label]
     shown = text.size if unit == "bytes" else lambda number: f"{number:,} {unit}"
     if total:
@@ -87,5 +87,10 @@ def progress_line(label: str, done: int, total: int | None, unit: str, seconds: 
         parts.append(f"{shown(done)} of {shown(total)}")
     elif done:
         parts.append(shown(done))
-    parts.append(f"{seconds:.0f} s")
+    if total and done and unit == "bytes" and seconds >= 1:
+        parts.append(f"{text.size(int(done / seconds))}/s")
+        left = seconds * max(0, total - done) / done
+        parts.append(f"{seconds:.0f} s, {left:.0f} s left")
+    else:
+        parts.append(f"{seconds:.0f} s")
     return "  ".join(parts)

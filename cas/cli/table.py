@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 WIDTH = 100
 USAGE = 2
-SECTIONS = ("Start", "Store and read", "Look", "Name", "Check", "Plumbing")
+SECTIONS = ("Start", "Store and read", "Look", "Name", "Exchange", "Check", "Plumbing")
 TABLE: dict[str, Row] = {
     "init": Row("Start", "Create a repository."),
     "demo": Row("Start", "Run the tour: a small pipeline on real flight records."),
@@ -45,10 +45,16 @@ TABLE: dict[str, Row] = {
     "declare": Row("Name", "Say what a name is: its partition keys, type and description."),
     "rm": Row("Name", "Delete a version, an alias, a partition or a name."),
     "migrate": Row("Name", "Rewrite models of an older version as the class is now."),
+    "remote": Row("Exchange", "Name other repositories to exchange with."),
+    "clone": Row("Exchange", "Make a repository with what is at a URL."),
+    "fetch": Row("Exchange", "Copy what is new in a remote's history."),
+    "pull": Row("Exchange", "Take in what a remote has and this repository lacks."),
+    "push": Row("Exchange", "Send what a remote lacks."),
     "status": Row("Check", "Show where the repository is, what it holds and what is open."),
     "fsck": Row("Check", "Verify every object and ref."),
     "hash": Row("Plumbing", "Print the id that a file's bytes have."),
     "resolve": Row("Plumbing", "Print the artifact id that a ref stands for."),
+    "ls-remote": Row("Plumbing", "Print what the refs of a remote stand at now."),
 }
 
 
@@ -68,7 +74,7 @@ class Table(click.Group):
         """The command of that name, loaded now."""
         if cmd_name not in TABLE:
             return None
-        command: click.Command = importlib.import_module(f"cas.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"cas.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(

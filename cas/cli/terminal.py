@@ -40,6 +40,10 @@ class Terminal:
             repository.author = find_author(repository.config.author)
         return repository
 
+    def closes(self, repository: Repository) -> None:
+        """Take charge of a repository that a command opened itself."""
+        self._opened.append(repository)
+
     def close(self) -> None:
         """Seal and let go of what was opened."""
         while self._opened:

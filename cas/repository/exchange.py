@@ -159,9 +159,7 @@ def fetch(
 def _matching(repository: Repository, text: str, remote: str) -> Iterable[ArtifactVersion]:
     """The versions that a ref names, here or at the remote; of a pattern the newest of every partition."""
     if re.search(r"[*?\[]", text):
-        place, colon, pattern = text.rpartition(":")
-        view = view_of(repository, place) if colon else repository
-        return view.find(pattern)
+        return repository.find(text)
     if grammar.parse(text).remote is not None:
         return [repository.resolve(text)]
     try:

@@ -37,6 +37,7 @@ def log(repository: Repository, ref: str | None, limit: int | None) -> list[Arti
     if ref is None:
         catch_up_all(repository)
         return [resolving.from_row(repository, row) for row in repository.catalog.refs.newest(limit)]
+    repository, ref = _place(repository, ref)
     revision = grammar.parse(ref)
     if revision.name is None or revision.selector is not None or revision.mods or revision.id_prefix is not None:
         # From one version back: the history of its exact partition up to it.
@@ -76,6 +77,7 @@ def find(
     limit: int | None,
 ) -> list[ArtifactVersion]:
     """The latest version of every partition that matches, newest first."""
+    repository, pattern = _place(repository, pattern)
     wanted = _wanted(repository, pattern)
     asked = Partition.of({key: str(value) for key, value in (partitions or {}).items()}, time)
     rows = [row for name in wanted for row in repository.catalog.refs.tips(name, asked)]
@@ -95,6 +97,7 @@ def _has(metadata: dict[str, Any], items: list[tuple[str, Any]]) -> bool:
 
 def names(repository: Repository, pattern: str) -> list[NameInfo]:
     """The names that match a glob, with their declarations and counts."""
+    repository, pattern = _place(repository, pattern)
     return [
         _info(repository, name)
         for name in _wanted(repository, pattern)
@@ -128,6 +131,7 @@ def declaration(repository: Repository, name: str) -> NameInfo | None:
 
 def aliases(repository: Repository, ref: str) -> dict[str, str]:
     """The aliases of the exact partition that a ref resolves to; those in conflict give versions joined by ``|``."""
+    repository, ref = _place(repository, ref)
     version = resolving.resolve(repository, ref)
     if version.name is None or version.partition is None:
         return {}
@@ -138,6 +142,16 @@ def aliases(repository: Repository, ref: str) -> dict[str, str]:
         return {}
     heads = History(repository.catalog.refs.entries(number)).aliases
     return {alias: "|".join(sorted({entry.version for entry in entries})) for alias, entries in heads.items()}
+
+
+def _place(repository: Repository, text: str) -> tuple[Repository, str]:
+    """Where a ref or pattern is looked up: ``origin:x`` is ``x`` at the remote, as it was last fetched."""
+    remote, colon, rest = text.partition(":")
+    if not colon or not rest or any(sign in remote for sign in "@/#~^%"):
+        return repository, text
+    from cas.repository.exchange import view_of
+
+    return view_of(repository, remote), rest
 
 
 def _info(repository: Repository, name: Name) -> NameInfo:

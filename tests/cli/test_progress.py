@@ -15,7 +15,9 @@ class Terminal(io.StringIO):
 
 
 def test_line() -> None:
-    assert progress_line("hashing a", 1_200_000, 2_900_000, "bytes", 3.4) == "hashing a  41 %  1.2 MB of 2.9 MB  3 s"
+    assert progress_line("hashing a", 1_200_000, 2_900_000, "bytes", 3.4) == (
+        "hashing a  41 %  1.2 MB of 2.9 MB  353 kB/s  3 s, 5 s left"
+    )
     assert progress_line("verifying", 12, None, "objects", 3.4) == "verifying  12 objects  3 s"
     assert progress_line("storing a", 0, None, "bytes", 3.4) == "storing a  3 s"
 

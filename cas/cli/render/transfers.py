@@ -1,0 +1,39 @@
+"""What an exchange moved, in a line, and the conflicts that it stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from cas.cli.render.text import clean, count, short, size
+
+if TYPE_CHECKING:
+    from cas.remotes.reports import Conflict, Transfer
+
+__all__ = ["conflict_lines", "transfer_line"]
+
+
+def transfer_line(done: Transfer, what: str) -> str:
+    """``pushed to origin (s3://b/r)  12 entries, 40 objects, 1.2 MB``."""
+    where = f"{clean(done.remote)} ({clean(done.url)})"
+    if not (done.entries or done.objects or done.segments):
+        return f"{where}  nothing new"
+    parts = [count(done.entries, "entry", "entries")]
+    if done.objects or done.bytes:
+        parts += [count(done.objects, "object"), size(done.bytes)]
+    would = "would be " if done.dry else ""
+    return f"{would}{what} {where}  {', '.join(parts)}"
+
+
+def conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
+    """Each conflict, both candidates, and the command that settles it."""
+    for one in conflicts:
+        shown = [short(candidate) if one.kind == "version" else candidate for candidate in one.candidates]
+        both = " and ".join(map(clean, shown))
+        if one.kind == "alias":
+            ref, _, alias = one.ref.rpartition("#")
+            yield f"conflict  {clean(one.ref)}: moved on two sides, to {both}"
+            yield f"  settle it: cas alias '{clean(ref)}#{clean(one.candidates[-1])}' {clean(alias)} --replace"
+        else:
+            yield f"conflict  {clean(one.ref)}: two contents, {both}"
+            yield f"  settle it: cas put SOURCE '{clean(one.ref)}' --replace"
