@@ -5,7 +5,7 @@ It catches up with the logs before it answers; when nothing is new that costs on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cas.catalog.database import Database
@@ -33,10 +33,17 @@ _START: Position = (0, "0" * 64, 0)
 class Catalog:
     """``refs`` and ``spans`` answer questions; :meth:`catch_up` first where fresh answers matter."""
 
-    def __init__(self, path: str | None, owner: str, read: Callable[[ObjectId, Kind], bytes]) -> None:
+    def __init__(
+        self,
+        path: str | None,
+        owner: str,
+        read: Callable[[ObjectId, Kind], bytes],
+        read_many: Callable[[Sequence[bytes]], list[bytes]] | None = None,
+    ) -> None:
         self.database = Database(path, owner)
         self.refs = RefQueries(lambda: self.database.connection)
         self._read = read
+        self._read_many = read_many or self._one_by_one
         self._spans: SpanQueries | None = None
         self._written: dict[tuple[str, str], list[Segment]] = {}
         self._heads: dict[tuple[str, str], Position] = {}
@@ -171,11 +178,16 @@ class Catalog:
             if self._spans is None:
                 from cas.catalog.spans import SpanQueries
 
-                self._spans = SpanQueries(lambda: self.database.connection, self._read)
+                self._spans = SpanQueries(lambda: self.database.connection, self._read_many)
             if self._spans.has_pending():
                 with self.database.writing():
-                    self._spans.take_in()
+                    self._spans.intake().pending()
             return self._spans
+
+    def _one_by_one(self, idents: Sequence[bytes]) -> list[bytes]:
+        from cas.objects.ids import Kind, ObjectId
+
+        return [self._read(ObjectId(ident), Kind.SPAN) for ident in idents]
 
     def reopen(self) -> None:
         """Start afresh in a process just forked."""

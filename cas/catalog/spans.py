@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from cas.catalog.intake import ReadMany, SpanIntake
 from cas.catalog.refs import id_range
-from cas.errors import ObjectNotFound
-from cas.objects.ids import Kind, ObjectId
-from cas.spans import records
 
 __all__ = ["LinkRow", "SpanQueries", "SpanRow"]
 
@@ -57,11 +54,11 @@ class LinkRow(NamedTuple):
 
 
 class SpanQueries:
-    """Reads spans; ``read`` gives the verified payload of a record, so that pending ones can be taken in first."""
+    """Reads spans; ``read_many`` gives the verified payloads of records, so that pending ones can be taken in first."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], read: Callable[[ObjectId, Kind], bytes]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], read_many: ReadMany) -> None:
         self._connect = connect
-        self._read = read
+        self._read_many = read_many
 
     # --- taking in -------------------------------------------------------------------------------
 
@@ -69,100 +66,9 @@ class SpanQueries:
         """Whether the log names spans whose records were not taken in yet."""
         return self._connect().execute("SELECT 1 FROM pending LIMIT 1").fetchone() is not None
 
-    def take_in(self) -> None:
-        """Read the records of pending spans, their earlier closings and their children. Runs inside a write
-        transaction.
-
-        Records that are not here (a partial clone) stay pending.
-        """
-        waiting = self._connect().execute("SELECT open, close FROM pending ORDER BY rowid").fetchall()
-        for opening, closing in waiting:
-            try:
-                if closing is not None:
-                    self._closings([closing])
-                else:
-                    self._opened(opening)
-            except ObjectNotFound:
-                continue
-            self._connect().execute("DELETE FROM pending WHERE open = ? AND close IS ?", (opening, closing))
-
-    def _closings(self, stack: list[bytes]) -> None:
-        known = self._connect()
-        while stack:
-            closing = stack.pop()
-            if known.execute("SELECT 1 FROM closing WHERE id = ?", (closing,)).fetchone():
-                continue
-            close = records.decode(self._read(ObjectId(closing), Kind.SPAN))
-            assert isinstance(close, records.SpanClose)
-            if (
-                close.previous is not None
-                and not known.execute("SELECT 1 FROM closing WHERE id = ?", (close.previous,)).fetchone()
-            ):
-                stack += [closing, close.previous]
-                continue
-            known.execute("INSERT INTO closing VALUES (?)", (closing,))
-            self._opened(close.span)
-            self._closed(closing, close)
-            stack.extend(reversed(close.children))
-
-    def _opened(self, opening: bytes) -> None:
-        if self._connect().execute("SELECT 1 FROM span WHERE id = ?", (opening,)).fetchone():
-            return
-        record = records.decode(self._read(ObjectId(opening), Kind.SPAN))
-        assert isinstance(record, records.SpanOpen)
-        self._connect().execute(
-            "INSERT INTO span (id, parent, label, kind, status, opened, meta, code, fields)"
-            " VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?)",
-            (
-                opening,
-                record.parent,
-                record.label,
-                record.kind,
-                record.time,
-                _json(record.meta),
-                _json(record.code),
-                _json(record.fields),
-            ),
-        )
-
-    def _closed(self, closing: bytes, close: records.SpanClose) -> None:
-        db = self._connect()
-        if close.status == "deleted" or close.removed:
-            self._removed(closing, close)
-            return
-        db.execute(
-            "UPDATE span SET status = ?, closed = ?, closing = ?, error = ? WHERE id = ?",
-            (close.status, close.time, closing, None if close.error is None else _json(close.error), close.span),
-        )
-        first = db.execute("SELECT COALESCE(MAX(pos), -1) + 1 FROM input WHERE span = ?", (close.span,)).fetchone()[0]
-        db.executemany(
-            "INSERT INTO input VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    close.span,
-                    first + pos,
-                    one.artifact,
-                    None if one.literal is None else _json(one.literal),
-                    one.ref,
-                    one.name,
-                )
-                for pos, one in enumerate(close.inputs)
-            ],
-        )
-        first = db.execute("SELECT COALESCE(MAX(pos), -1) + 1 FROM output WHERE span = ?", (close.span,)).fetchone()[0]
-        db.executemany(
-            "INSERT INTO output VALUES (?, ?, ?, ?, ?)",
-            [(close.span, first + pos, one.artifact, one.label, one.ref) for pos, one in enumerate(close.outputs)],
-        )
-
-    def _removed(self, closing: bytes, close: records.SpanClose) -> None:
-        """A tombstone: of the whole span, or of some of its labelled artifacts. When it closed stays as it was."""
-        db = self._connect()
-        db.execute("UPDATE span SET status = ?, closing = ? WHERE id = ?", (close.status, closing, close.span))
-        if close.status == "deleted":
-            db.execute("DELETE FROM output WHERE span = ? AND label IS NOT NULL", (close.span,))
-        for label in close.removed:
-            db.execute("DELETE FROM output WHERE span = ? AND label = ?", (close.span, label))
+    def intake(self) -> SpanIntake:
+        """What takes in records; inside a write transaction."""
+        return SpanIntake(self._connect(), self._read_many)
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -257,11 +163,3 @@ class SpanQueries:
             "SELECT DISTINCT artifact FROM output WHERE artifact BETWEEN ? AND ?", id_range(prefix)
         )
         return [row[0] for row in rows]
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, default=_plain, ensure_ascii=False)
-
-
-def _plain(value: object) -> object:
-    return value.hex() if isinstance(value, bytes) else str(value)

@@ -10,6 +10,7 @@ import sqlite3
 import weakref
 from typing import TYPE_CHECKING
 
+from cas.catalog.intake import SpanIntake
 from cas.catalog.schema import SCHEMA
 from cas.catalog.spans import SpanQueries
 
@@ -47,7 +48,7 @@ class InFlight:
             self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             self.database.executescript(SCHEMA)
         database = self.database
-        queries = SpanQueries(lambda: database, repository._read)
+        queries = SpanQueries(lambda: database, repository.objects.read_many)
         database.execute("BEGIN")
         try:
             self._refresh(queries, running)
@@ -65,17 +66,18 @@ class InFlight:
         database = self.database
         assert database is not None
         fresh = [(ident, span) for ident, span in list(running.items()) if ident not in self._open]
+        intake = queries.intake()
+        intake.openings([ident for ident, _ in fresh])
         for ident, span in fresh:
-            queries._opened(ident)
             self._open[ident] = seen = _Seen(span)
             if seen.before is not None:  # entered again: what it made before
-                queries._closings([seen.before])
+                intake.closings([seen.before])
                 database.execute("UPDATE span SET status = 'open', closed = NULL WHERE id = ?", (ident,))
                 seen.first = database.execute("SELECT COUNT(*) FROM output WHERE span = ?", (ident,)).fetchone()[0]
         for ident, seen in list(self._open.items()):
-            self._catch_up(queries, ident, seen, is_open=ident in running)
+            self._catch_up(intake, ident, seen, is_open=ident in running)
 
-    def _catch_up(self, queries: SpanQueries, ident: bytes, seen: _Seen, *, is_open: bool) -> None:
+    def _catch_up(self, intake: SpanIntake, ident: bytes, seen: _Seen, *, is_open: bool) -> None:
         state = seen.span.state
         assert self.database is not None
         if not is_open:
@@ -83,10 +85,10 @@ class InFlight:
             if state.previous is not None and state.previous != seen.before:
                 # The closing record tells all of its outputs: those noted while it was open make room.
                 self.database.execute("DELETE FROM output WHERE span = ? AND pos >= ?", (ident, seen.first))
-                queries._closings([state.previous])
+                intake.closings([state.previous])
             return
         if len(state.children) > seen.children:
-            queries._closings(list(reversed(state.children[seen.children :])))
+            intake.closings(list(reversed(state.children[seen.children :])))
             seen.children = len(state.children)
         made = state.outputs_after(seen.outputs)
         if made:

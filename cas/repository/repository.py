@@ -57,7 +57,7 @@ class Repository:
         self.now = now
         self.lock = threading.RLock()
         self.store = LocalStore(self._root)
-        self.catalog = Catalog(f"{self._root}/catalog.sqlite", self.config.id, self._read)
+        self.catalog = Catalog(f"{self._root}/catalog.sqlite", self.config.id, self._read, self._read_many)
         self._logs: dict[tuple[str, str], RefLog] = {}
         self._tokens: list[Any] = []
         remember(self)
@@ -429,6 +429,9 @@ class Repository:
 
     def _read(self, ident: bytes, kind: Kind) -> bytes:
         return self.objects.read(ident, kind)
+
+    def _read_many(self, idents: Sequence[bytes]) -> list[bytes]:
+        return self.objects.read_many(idents)
 
     def _noted(self, version: ArtifactVersion, asked: str | None) -> ArtifactVersion:
         if (span := self.current_span()) is not None:
