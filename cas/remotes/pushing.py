@@ -49,6 +49,8 @@ def push(
     RefNameCollision for twins of names there, CorruptObject where an object here is damaged; nothing is published then.
     """
     here = remote.here
+    if not dry:
+        _ = remote.writable  # one that can only be read says so before any work is done
     fetched = fetch(remote, jobs=jobs)
     plans = [_plan(remote, log, selection) for log in here.logs()]
     sender = Sender(remote, jobs=jobs, progress=progress)

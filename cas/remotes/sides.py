@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from cas.catalog.catalog import Catalog
 from cas.errors import LimitExceeded, NoRepository, UnsupportedRemote
 from cas.refs.log import RefLog, list_logs
-from cas.remotes.backends import open_readable, open_writable
+from cas.remotes.backends import check_writable, open_readable
 from cas.remotes.settings import RemoteSettings
 from cas.storage.durable import replace_file
 
@@ -72,12 +72,18 @@ class Remote:
     @cached_property
     def store(self) -> RemoteStore:
         """Where it lies; nothing is asked of it before it is used."""
-        return self._rooted(open_readable)
+        options = self.settings.options
+        store = inner(open_readable(self.settings.url, options), lambda place: open_readable(place, options))
+        root = getattr(store, "root", None)
+        if root is not None and root.resolve() == self.here.root:
+            raise UnsupportedRemote(f"{self.settings.url} is this repository itself", hint="name another place")
+        return store
 
-    @cached_property
+    @property
     def writable(self) -> UploadingStore:
         """The same place to write to. Raises UnsupportedRemote for one that can only be read."""
-        return cast("UploadingStore", self._rooted(open_writable))
+        check_writable(self.settings.url)
+        return cast("UploadingStore", self.store)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -143,19 +149,10 @@ class Remote:
 
     def close(self) -> None:
         """Let go of connections."""
-        for part in ("store", "writable"):
+        self.__dict__.pop("inventory", None)
+        for part in ("store", "catalog"):
             if part in self.__dict__:
                 self.__dict__.pop(part).close()
-        if "catalog" in self.__dict__:
-            self.__dict__.pop("catalog").close()
-
-    def _rooted(self, opener: Callable[..., RemoteStore]) -> RemoteStore:
-        options = self.settings.options
-        store = inner(opener(self.settings.url, options), lambda place: opener(place, options))
-        root = getattr(store, "root", None)
-        if root is not None and root.resolve() == self.here.root:
-            raise UnsupportedRemote(f"{self.settings.url} is this repository itself", hint="name another place")
-        return store
 
 
 def inner(store: RemoteStore, opener: Callable[[str], RemoteStore]) -> RemoteStore:

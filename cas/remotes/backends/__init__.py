@@ -12,7 +12,7 @@ from cas.remotes.options import check_options
 from cas.remotes.urls import parse
 from cas.storage.contract import RemoteStore, UploadingStore
 
-__all__ = ["open_readable", "open_writable"]
+__all__ = ["check_writable", "open_readable", "open_writable"]
 
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 _READ_ONLY = frozenset({"http", "https"})
@@ -41,9 +41,14 @@ def open_readable(url: str, options: Mapping[str, str] = _NO_OPTIONS) -> RemoteS
 
 def open_writable(url: str, options: Mapping[str, str] = _NO_OPTIONS) -> UploadingStore:
     """The store at a URL, to read and write. Raises UnsupportedRemote also for a read-only protocol."""
+    check_writable(url)
+    return cast("UploadingStore", open_readable(url, options))
+
+
+def check_writable(url: str) -> None:
+    """Raises UnsupportedRemote for a read-only protocol."""
     location = parse(url)
     if location.scheme in _READ_ONLY:
         raise UnsupportedRemote(
             f"{location.url} can only be read", hint="push to the directory or bucket that the server shows"
         )
-    return cast("UploadingStore", open_readable(url, options))
