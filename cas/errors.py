@@ -31,6 +31,7 @@ __all__ = [
     "PartitionError",
     "PathEscape",
     "PublishError",
+    "ReadOnly",
     "RefConflict",
     "RefNameCollision",
     "RefNotFound",
@@ -142,6 +143,12 @@ class PublishError(UsageError):
     """Outputs that cannot be published as asked; nothing was published."""
 
     kind = "publish"
+
+
+class ReadOnly(UsageError):
+    """A change to a repository that stands still: one as it was at some time."""
+
+    kind = "read_only"
 
 
 class UnsafeSerializer(UsageError):

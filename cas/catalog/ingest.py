@@ -151,18 +151,14 @@ class Ingest:
 
     def _declare(self, entry: DeclareEntry) -> None:
         self._db.execute("INSERT OR IGNORE INTO written VALUES (?)", (entry.write,))
+        grain = entry.granularity.value if entry.granularity else None
+        said = (",".join(entry.keys), grain, entry.type, entry.description, entry.stamp)
+        name = self._name(entry.name)
+        self._db.execute("INSERT OR IGNORE INTO declaration VALUES (?, ?, ?, ?, ?, ?, ?)", (name, *said, entry.write))
         self._db.execute(
             "UPDATE name SET keys = ?, granularity = ?, type = ?, description = ?, declared = ?"
             " WHERE id = ? AND COALESCE(declared, 0) < ?",
-            (
-                ",".join(entry.keys),
-                entry.granularity.value if entry.granularity else None,
-                entry.type,
-                entry.description,
-                entry.stamp,
-                self._name(entry.name),
-                entry.stamp,
-            ),
+            (*said, name, entry.stamp),
         )
 
     def _span(self, entry: SpanEntry) -> None:

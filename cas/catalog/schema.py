@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
 # Any change here gets a new number: a catalog of another number is built anew.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -23,6 +23,13 @@ CREATE TABLE name (
     UNIQUE (log, name)
 );
 CREATE INDEX name_collision ON name (log, collision);
+
+-- every declaration there was, name holds the last one
+CREATE TABLE declaration (
+    name INTEGER NOT NULL, keys TEXT NOT NULL, granularity TEXT, type TEXT, description TEXT,
+    stamp INTEGER NOT NULL, writing TEXT PRIMARY KEY
+) WITHOUT ROWID;
+CREATE INDEX declaration_name ON declaration (name, stamp);
 
 -- one row per exact name@partition, tip is its latest version, NULL where all are deleted
 CREATE TABLE ref (

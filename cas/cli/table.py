@@ -105,16 +105,25 @@ class Table(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 )
 @click.option("-C", "directories", multiple=True, metavar="DIR", help="Run as if started in DIR.")
+@click.option("--at", "then", metavar="DATE", help="Read everything as it was then: a date, a time, or @{N}.")
 @click.option("--no-color", is_flag=True, help="Print without colour (also: NO_COLOR=1).")
 @click.option("--no-pager", is_flag=True, help="Print long lists without a pager.")
 @click.option("--trust", is_flag=True, help="Open a repository that another user owns.")
 @click.version_option(None, "--version", package_name="cas-store", prog_name="cas", message="%(prog)s %(version)s")
 @click.pass_context
-def root(ctx: click.Context, directories: tuple[str, ...], no_color: bool, no_pager: bool, trust: bool) -> int:
+def root(
+    ctx: click.Context,
+    *,
+    directories: tuple[str, ...],
+    then: str | None,
+    no_color: bool,
+    no_pager: bool,
+    trust: bool,
+) -> int:
     """Git for artifacts: immutable values, names with versions, and what made what."""
     change_directory(directories)
     colour = not no_color and colour_wanted(sys.stdout)
-    ctx.obj = Terminal(colour=colour, pager=not no_pager, trust=trust)
+    ctx.obj = Terminal(colour=colour, pager=not no_pager, trust=trust, then=then)
     ctx.call_on_close(ctx.obj.close)
     if ctx.invoked_subcommand is None:
         ctx.obj.print(ctx.get_help())
@@ -141,6 +150,6 @@ def command_of(path: list[str], *, width: int | None = None) -> tuple[click.Cont
 def _no_command(name: str, known: list[str], context: click.Context) -> click.UsageError:
     import difflib  # only a mistake needs it
 
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     meant = f"; did you mean {' or '.join(near)}?" if near else ""
     return click.UsageError(f"no command {name!r}{meant}", ctx=context)

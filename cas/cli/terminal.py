@@ -22,14 +22,20 @@ __all__ = ["Terminal", "colour_wanted"]
 class Terminal:
     """One invocation's surroundings, handed to every command. Closes what it opened."""
 
-    def __init__(self, *, colour: bool = False, pager: bool = False, trust: bool = False) -> None:
+    def __init__(
+        self, *, colour: bool = False, pager: bool = False, trust: bool = False, then: str | None = None
+    ) -> None:
         self.colour = colour
         self.pager = pager
         self.trust = trust
+        self.then = then
         self._opened: list[Repository] = []
 
     def repository(self, *, writing: bool = False) -> Repository:
-        """The repository at or above the working directory; one that will write also knows its author."""
+        """The repository at or above the working directory, as it was then where ``--at`` says so.
+
+        One that will write also knows its author. Raises ReadOnly for that with ``--at``.
+        """
         from cas.repository.opening import open_repository
 
         repository = open_repository(trust=self.trust)
@@ -38,6 +44,11 @@ class Terminal:
             from cas.cli.author import find_author
 
             repository.author = find_author(repository.config.author)
+        if self.then is not None:
+            repository = repository.at(self.then)
+            self._opened.append(repository)
+            if writing:
+                repository.refuse()
         return repository
 
     def closes(self, repository: Repository) -> None:

@@ -175,7 +175,8 @@ def view_of(repository: Repository, name: str) -> Repository:
 
     remote = repository.remotes.open(name)
     require(remote)
-    return RemoteView(repository, remote)
+    view = RemoteView(repository, remote)
+    return view if repository.until is None else view.at(clock.to_datetime(repository.until))
 
 
 def pull(

@@ -22,6 +22,7 @@ from cas.spans.current import STACK
 from cas.storage.local import LocalStore
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
     from pathlib import Path
 
     from cas.objects.ids import Kind
@@ -208,6 +209,19 @@ class Repository:
         from cas.repository import history
 
         return history.aliases(self, ref)
+
+    def at(self, when: str | date | datetime) -> Repository:
+        """The repository as it was: every name, partition, alias and span; it can only be read.
+
+        ``when`` is a date or time (UTC without a zone; the first moment it names), or ``"@{N}"``: N segments of the ref
+        log ago. Raises RefSyntax, RefNotFound where the log is not that long.
+        """
+        from cas.repository.past_view import PastView
+
+        return PastView(self, when)
+
+    def refuse(self, *_what: object, **_how: object) -> None:
+        """Raise ReadOnly where the repository stands still (:meth:`at`)."""
 
     # --- change names ----------------------------------------------------------------------------
 
@@ -415,6 +429,7 @@ class Repository:
 
     log_prefix = "refs"  # where the logs lie that names are looked up in
     remote_name: str | None = None  # of which remote they are
+    until: int | None = None  # when it stands still: the time up to which it is told (µs)
 
     def is_same(self, other: Repository) -> bool:
         """Whether both are open on one directory."""
