@@ -37,7 +37,7 @@ class SpanIntake:
             return
         self.openings([opening for _, opening, closing in waiting if closing is None])
         absent = self.closings([closing for _, _, closing in reversed(waiting) if closing is not None])
-        known = self._known("span", [opening for _, opening, closing in waiting if closing is None])
+        known = self.known("span", [opening for _, opening, closing in waiting if closing is None])
         self._db.executemany(
             "DELETE FROM pending WHERE open = ? AND close IS ?",
             [(opening, closing) for _, opening, closing in waiting if closing is not None or opening in known],
@@ -50,7 +50,7 @@ class SpanIntake:
 
     def openings(self, idents: Sequence[bytes]) -> set[bytes]:
         """Add opening records; the ids of those that are not here."""
-        known = self._known("span", idents)
+        known = self.known("span", idents)
         wanted = [ident for ident in dict.fromkeys(idents) if ident not in known]
         found = self._read(wanted)
         rows = []
@@ -72,7 +72,7 @@ class SpanIntake:
         absent: dict[bytes, None] = {}
         while stack:
             part, stack[-_MANY:] = stack[-_MANY:][::-1], []
-            known = self._known("closing", part)
+            known = self.known("closing", part)
             part = [ident for ident in dict.fromkeys(part) if ident not in known and ident not in absent]
             found = self._read(part)
             absent.update(dict.fromkeys(ident for ident in part if ident not in found))
@@ -86,7 +86,7 @@ class SpanIntake:
 
     def _add(self, closes: list[tuple[bytes, records.SpanClose]], absent: dict[bytes, None]) -> list[bytes]:
         """Add the closings whose earlier one is there; what to look at next, the last one first."""
-        known = self._known("closing", [close.previous for _, close in closes if close.previous is not None])
+        known = self.known("closing", [close.previous for _, close in closes if close.previous is not None])
         unopened = self.openings([close.span for _, close in closes])
         ready, later, inside = [], [], []
         for ident, close in closes:
@@ -139,7 +139,7 @@ class SpanIntake:
 
     # --- many at once ----------------------------------------------------------------------------
 
-    def _known(self, table: str, idents: Sequence[bytes]) -> set[bytes]:
+    def known(self, table: str, idents: Sequence[bytes]) -> set[bytes]:
         """Those of the ids that a table has."""
         return {row[0] for row in self._ask(f"SELECT id FROM {table} WHERE id IN", idents)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from cas.catalog.intake import ReadMany, SpanIntake
@@ -69,6 +69,10 @@ class SpanQueries:
     def intake(self) -> SpanIntake:
         """What takes in records; inside a write transaction."""
         return SpanIntake(self._connect(), self._read_many)
+
+    def known(self, spans: Sequence[bytes]) -> set[bytes]:
+        """Those of the ids whose spans were taken in."""
+        return self.intake().known("span", spans)
 
     # --- asking ----------------------------------------------------------------------------------
 

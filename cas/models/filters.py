@@ -19,7 +19,7 @@ from cas.errors import UsageError
 from cas.models import searchable
 from cas.models.classes import entry_of
 from cas.models.conditions import Sql, ValueFilter, compare, json_path, microseconds
-from cas.models.inflight import in_flight
+from cas.models.inflight import elsewhere, in_flight
 from cas.models.span import Span, kinds_of, span_of
 from cas.models.tree import span_bytes
 from cas.repository import history
@@ -279,7 +279,8 @@ def _databases(repository: Repository) -> list[sqlite3.Connection]:
     repository.catalog.spans()
     databases = [repository.catalog.database.connection]
     searchable.fill(repository, databases[0])
-    if flying.database is not None:
-        databases.insert(0, flying.database)
-        searchable.fill(repository, flying.database)
+    for place, database in ((0, flying.database), (2, elsewhere(repository))):
+        if database is not None:
+            databases.insert(place, database)
+            searchable.fill(repository, database)
     return databases

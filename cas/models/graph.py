@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from cas.models import searchable
-from cas.models.inflight import in_flight
+from cas.models.searchable import titles_of
 from cas.models.tree import SpanId, locate
 from cas.repository.current import current
-
-if TYPE_CHECKING:
-    from cas.repository.repository import Repository
 
 __all__ = ["GraphEdge", "GraphNode", "SpanGraph", "span_graph"]
 
@@ -90,7 +86,7 @@ def span_graph(span_id: SpanId) -> SpanGraph:
         ident, queries, root = locate(repository, span_id)
         rows = [root, *queries.descendants(ident)]
         links = [row for row in (*queries.outputs(ident), *queries.outputs_below(ident)) if row.name is not None]
-        titles = _titles(repository)
+        titles = titles_of(repository, [link.artifact for link in links if link.artifact is not None])
     nodes = [GraphNode(row.id.hex(), "span", row.label, f"s{index}") for index, row in enumerate(rows)]
     edges = [GraphEdge(row.parent.hex(), row.id.hex(), None) for row in rows[1:] if row.parent is not None]
     for index, link in enumerate(links):
@@ -98,20 +94,6 @@ def span_graph(span_id: SpanId) -> SpanGraph:
         nodes.append(GraphNode(link.artifact.hex(), "artifact", titles.get(link.artifact, "artifact"), f"a{index}"))
         edges.append(GraphEdge(link.span.hex(), link.artifact.hex(), link.name))
     return SpanGraph(nodes, edges)
-
-
-def _titles(repository: Repository) -> dict[bytes, str]:
-    """The short name of each artifact's model, or its type."""
-    databases = [repository.catalog.database.connection]
-    flying = in_flight(repository).database
-    if flying is not None:
-        databases.append(flying)
-    titles: dict[bytes, str] = {}
-    for database in databases:
-        searchable.fill(repository, database)
-        for artifact, kind, model in database.execute("SELECT artifact, type, model FROM searchable"):
-            titles[artifact] = kind if model is None else model.replace(":", ".").rpartition(".")[2]
-    return titles
 
 
 def _depths(graph: SpanGraph) -> dict[str, int]:

@@ -6,19 +6,22 @@ asked of either. When no span is open here any more, the log names them all and 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import weakref
 from typing import TYPE_CHECKING
 
+from cas import clock
 from cas.catalog.intake import SpanIntake
 from cas.catalog.schema import SCHEMA
 from cas.catalog.spans import SpanQueries
+from cas.repository.live import live_spans
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
     from cas.repository.spanning import ActiveSpan
 
-__all__ = ["InFlight", "in_flight"]
+__all__ = ["InFlight", "elsewhere", "in_flight"]
 
 _OF: weakref.WeakKeyDictionary[Repository, InFlight] = weakref.WeakKeyDictionary()
 
@@ -29,6 +32,7 @@ class InFlight:
     def __init__(self, repository: Repository) -> None:
         self._repository = weakref.ref(repository)
         self._open: dict[bytes, _Seen] = {}
+        self._again = 0
         self.database: sqlite3.Connection | None = None
 
     def queries(self) -> SpanQueries | None:
@@ -36,37 +40,34 @@ class InFlight:
         repository = self._repository()
         assert repository is not None
         running = repository.session.open_spans
-        if not running and not self._open:
-            return None
         if not running:
-            self._open.clear()
-            if self.database is not None:
-                self.database.close()
-            self.database = None
+            self._forget()
             return None
         if self.database is None:
-            self.database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            self.database.executescript(SCHEMA)
+            self.database = _database()
         database = self.database
         queries = SpanQueries(lambda: database, repository.objects.read_many)
         database.execute("BEGIN")
         try:
-            self._refresh(queries, running)
+            self._refresh(queries.intake(), running, repository.session.closed_again)
             database.execute("COMMIT")
         except BaseException:
-            # Half of it would be wrong: the next question starts afresh.
-            database.close()
-            self.database = None
-            self._open.clear()
+            self._forget()  # half of it would be wrong: the next question starts afresh
             raise
         return queries
 
-    def _refresh(self, queries: SpanQueries, running: dict[bytes, ActiveSpan]) -> None:
+    def _forget(self) -> None:
+        if self.database is not None:
+            self.database.close()
+        self.database = None
+        self._open.clear()
+        self._again = 0
+
+    def _refresh(self, intake: SpanIntake, running: dict[bytes, ActiveSpan], again: list[bytes]) -> None:
         """Take in what opened, happened and closed since the last time."""
         database = self.database
         assert database is not None
         fresh = [(ident, span) for ident, span in list(running.items()) if ident not in self._open]
-        intake = queries.intake()
         intake.openings([ident for ident, _ in fresh])
         for ident, span in fresh:
             self._open[ident] = seen = _Seen(span)
@@ -76,6 +77,8 @@ class InFlight:
                 seen.first = database.execute("SELECT COUNT(*) FROM output WHERE span = ?", (ident,)).fetchone()[0]
         for ident, seen in list(self._open.items()):
             self._catch_up(intake, ident, seen, is_open=ident in running)
+        intake.closings(again[self._again :][::-1])
+        self._again = len(again)
 
     def _catch_up(self, intake: SpanIntake, ident: bytes, seen: _Seen, *, is_open: bool) -> None:
         state = seen.span.state
@@ -98,6 +101,46 @@ class InFlight:
                 [(ident, at + index, one.artifact, one.label, one.ref) for index, one in enumerate(made)],
             )
             seen.outputs += len(made)
+
+
+def elsewhere(repository: Repository) -> sqlite3.Connection | None:
+    """The spans that other processes have open, and those that closed inside them, as the catalog would keep them;
+    None where there are none. Made anew for each question."""
+    live = {ident: span for ident, span in live_spans(repository).items() if not span.running}
+    if not live:
+        return None
+    database = _database()
+    for ident, span in live.items():
+        info = span.info
+        database.execute(
+            "INSERT INTO span (id, parent, label, kind, status, opened, closed, closing, meta, code, fields, error)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                ident,
+                span.opened.parent,
+                info.label,
+                info.kind,
+                info.status,
+                span.opened.time,
+                None if info.closed_at is None else clock.from_datetime(info.closed_at),
+                None if info.closing is None else bytes.fromhex(info.closing),
+                json.dumps(info.metadata),
+                json.dumps(info.code),
+                json.dumps(info.fields),
+                None if info.error is None else json.dumps(info.error),
+            ),
+        )
+        database.executemany(
+            "INSERT INTO output VALUES (?, ?, ?, ?, ?)",
+            [(ident, at, one.artifact, one.label, one.ref) for at, one in enumerate(span.outputs)],
+        )
+    return database
+
+
+def _database() -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    database.executescript(SCHEMA)
+    return database
 
 
 class _Seen:

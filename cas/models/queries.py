@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cas.catalog.spans import LinkRow, SpanQueries, SpanRow
 from cas.models import batch
 from cas.models.span import Span
-from cas.models.tree import SpanId, locate, spans_from
+from cas.models.tree import SpanId, ancestors, locate, spans_from
 from cas.repository.current import current
 from cas.repository.version import ArtifactVersion
 
@@ -68,7 +68,9 @@ def read_parent_span(span_id: SpanId) -> Span | None:
 
 def read_ancestor_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
     """All spans above a span."""
-    return _spans(span_id, SpanQueries.ancestors, limit, offset)
+    repository = current()
+    with repository.lock:
+        return spans_from(_page(ancestors(repository, span_id), limit, offset))
 
 
 def read_child_artifacts(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[LabelledArtifact]:

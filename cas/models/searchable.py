@@ -21,7 +21,7 @@ from cas.repository.version import ArtifactRecord
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
 
-__all__ = ["fill"]
+__all__ = ["fill", "titles_of"]
 
 _TABLE = """CREATE TABLE IF NOT EXISTS searchable (
     artifact BLOB PRIMARY KEY, type TEXT NOT NULL, label TEXT, span BLOB, meta TEXT NOT NULL,
@@ -40,6 +40,15 @@ def fill(repository: Repository, database: sqlite3.Connection) -> None:
     for start in range(0, len(new), 5000):
         rows = _rows(repository, new[start : start + 5000])
         database.executemany("INSERT OR IGNORE INTO searchable VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def titles_of(repository: Repository, artifacts: Sequence[bytes]) -> dict[bytes, str]:
+    """What people call each artifact: the short name of its model, or its type. Those not here are left out."""
+    titles = {}
+    for row in _rows(repository, list(dict.fromkeys(artifacts))):
+        artifact, kind, model = row[0], row[1], row[5]
+        titles[artifact] = kind if model is None else model.replace(":", ".").rpartition(".")[2]
+    return titles
 
 
 def _rows(repository: Repository, artifacts: Sequence[bytes]) -> list[tuple[Any, ...]]:

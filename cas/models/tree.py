@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cas.catalog.spans import SpanQueries, SpanRow
 from cas.errors import SpanError, SpanNotFound
-from cas.models.inflight import in_flight
+from cas.models.inflight import elsewhere, in_flight
 from cas.models.span import Span, span_of
 from cas.repository import history
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
 
-__all__ = ["SpanId", "current_span_id", "locate", "span_bytes", "spans_from"]
+__all__ = ["SpanId", "ancestors", "current_span_id", "locate", "places", "span_bytes", "spans_from"]
 
 SpanId = Any
 """What names a span: its id, a prefix of it, ``%prefix``, a Span, or ``"current"``."""
@@ -49,22 +49,44 @@ def span_bytes(repository: Repository, span: SpanId) -> bytes:
 def locate(repository: Repository, span: SpanId) -> tuple[bytes, SpanQueries, SpanRow]:
     """A span's id, where to ask about it, and its row. Hold the repository's lock. Raises SpanError, SpanNotFound."""
     ident = span_bytes(repository, span)
+    for queries in places(repository):
+        row = queries.get(ident)
+        if row is None:
+            continue
+        if row.status == "deleted":
+            raise SpanNotFound(
+                f"span {ident.hex()[:12]} ({row.label!r}) was deleted", hint="see the spans: cas span list"
+            )
+        return ident, queries, row
+    raise SpanNotFound(
+        f"no span {ident.hex()[:12]} in {repository.root}",
+        hint="see them: cas span list; or is it in another repository?",
+    )
+
+
+def places(repository: Repository) -> Iterator[SpanQueries]:
+    """Where spans are known, in the order to ask: those in flight here, the catalog, those of other processes."""
     flying = in_flight(repository).queries()
     if flying is not None:
-        row = flying.get(ident)
-        if row is not None:
-            return ident, flying, row
+        yield flying
     history.catch_up_all(repository)
-    queries = repository.catalog.spans()
-    row = queries.get(ident)
-    if row is None:
-        raise SpanNotFound(
-            f"no span {ident.hex()[:12]} in {repository.root}",
-            hint="see them: cas span list; or is it in another repository?",
-        )
-    if row.status == "deleted":
-        raise SpanNotFound(f"span {ident.hex()[:12]} ({row.label!r}) was deleted", hint="see the spans: cas span list")
-    return ident, queries, row
+    yield repository.catalog.spans()
+    others = elsewhere(repository)
+    if others is not None:
+        yield SpanQueries(lambda: others, repository.objects.read_many)
+
+
+def ancestors(repository: Repository, span: SpanId) -> list[SpanRow]:
+    """The rows of all spans above a span, nearest first, wherever each of them is known."""
+    ident, queries, row = locate(repository, span)
+    rows = queries.ancestors(ident)
+    while (above := (rows[-1] if rows else row).parent) is not None:
+        try:
+            ident, queries, row = locate(repository, above.hex())
+        except SpanNotFound:
+            break  # deleted, or in a repository elsewhere
+        rows += [row, *queries.ancestors(ident)]
+    return rows
 
 
 def spans_from(rows: Iterable[SpanRow]) -> list[Span]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +24,12 @@ _WINDOW = 256 * 1024
 _TOLD = frozenset({Kind.SPAN, Kind.ARTIFACT})
 
 
-def live(directory: Path, kind: Kind) -> Iterator[tuple[ObjectId, bytes]]:
-    """The objects of a kind in the open packs of a directory, each verified, up to each file's first torn entry."""
+def live(directory: Path, kind: Kind, but: Collection[Path] = ()) -> Iterator[tuple[ObjectId, bytes]]:
+    """The objects of a kind in the open packs of a directory (``but`` these), each verified, up to each file's first
+    torn entry."""
     for path in _open_packs(directory):
+        if path in but:
+            continue
         with _opened(path) as content:
             for entry in scan(content):
                 if entry.kind is kind:

@@ -225,10 +225,13 @@ class ObjectStore:
 
         salvage(self, settle)
 
-    def live(self, kind: Kind) -> Iterator[tuple[ObjectId, bytes]]:
-        """The objects of a kind in packs that are still open, of this process, of others and of dead ones."""
+    def live(self, kind: Kind, *, others: bool = False) -> Iterator[tuple[ObjectId, bytes]]:
+        """The objects of a kind in packs that are still open, of this process, of others and of dead ones; or only of
+        ``others`` and dead ones."""
         from cas.objects.salvage import live
 
+        if others:
+            return live(self.directory, kind, {writer.path for writer in self._writers if writer.path is not None})
         for writer in self._writers:
             writer.flush()
         return live(self.directory, kind)

@@ -183,6 +183,11 @@ class PackWriter:
         return (ident in self._entries and ident not in self._maps) or self.store.holds(ident, Kind.BLOB)
 
     @property
+    def path(self) -> Path | None:
+        """The file being written, where one was begun."""
+        return None if self._file is None else self._file.path
+
+    @property
     def size(self) -> int:
         """The bytes of the pack being written."""
         return self._size

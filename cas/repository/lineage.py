@@ -3,71 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from cas import clock
 from cas.errors import AmbiguousRef, RefNotFound, SpanNotFound
 from cas.literals.literal import Literal
-from cas.objects.ids import Kind, ObjectId
 from cas.refs import grammar
 from cas.repository import history, resolving
 from cas.repository.info import LineageNode, SpanInfo, SpanLink
-from cas.repository.version import ArtifactVersion, decode_record
-from cas.spans import records
+from cas.repository.live import LiveSpan, live_spans, opened_info
+from cas.repository.version import ArtifactVersion
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
 
 __all__ = ["consumers", "inputs", "lineage", "outputs", "producer", "span_info", "spans", "version_of"]
 
+T = TypeVar("T")
+
 
 def spans(repository: Repository, label: str | None, status: str | None, limit: int | None) -> list[SpanInfo]:
-    """Spans that match, newest first: those in the log, and open ones."""
+    """Spans that match, newest first: those in the log, and those that are open or closed inside an open one."""
     history.catch_up_all(repository)
-    found: list[SpanInfo] = []
-    if status != "open":
-        found = [SpanInfo.of(row) for row in repository.catalog.spans().matching(label, status, limit)]
-    if status in (None, "open"):
-        known = {info.id for info in found}
-        for info in live_spans(repository):
-            if info.id not in known and (label is None or fnmatchcase(info.label, label)):
-                found.append(info)
+    live = {span.id.hex(): span.info for span in live_spans(repository).values()}
+    known = repository.catalog.spans().matching(label, status, None if limit is None else limit + len(live))
+    found = [SpanInfo.of(row) for row in known if row.id.hex() not in live]
+    found += [
+        info
+        for info in live.values()
+        if status in (None, info.status) and (label is None or fnmatchcase(info.label, label))
+    ]
+    if live:
         found.sort(key=lambda info: (info.opened_at, info.id), reverse=True)
     return found[:limit]
-
-
-def live_spans(repository: Repository) -> Iterator[SpanInfo]:
-    """The spans whose opening record lies in a pack that is still being written, and no closing record."""
-    opened: dict[ObjectId, records.SpanOpen] = {}
-    closed: set[bytes] = set()
-    for ident, payload in repository.objects.live(Kind.SPAN):
-        record = records.decode(payload)
-        if isinstance(record, records.SpanOpen):
-            opened[ident] = record
-        elif record.status != "open":
-            closed.add(record.span)
-    opened.update((span.id_bytes, span.state.opened) for span in list(repository.session.open_spans.values()))
-    for ident, record in opened.items():
-        if ident not in closed or ident in repository.session.open_spans:
-            yield _opened(ident, record)
-
-
-def _opened(ident: bytes, record: records.SpanOpen) -> SpanInfo:
-    return SpanInfo(
-        ident.hex(),
-        record.label,
-        record.parent.hex() if record.parent else None,
-        "open",
-        clock.to_datetime(record.time),
-        None,
-        record.meta,
-        record.code,
-        None,
-        record.kind,
-        record.fields,
-    )
 
 
 def span_info(repository: Repository, span: str) -> SpanInfo:
@@ -75,14 +44,15 @@ def span_info(repository: Repository, span: str) -> SpanInfo:
     prefix = span.removeprefix("%").lower()
     grammar.parse(f"%{prefix}")
     history.catch_up_all(repository)
+    if len(prefix) == 64:
+        exact = _exact(repository, bytes.fromhex(prefix))
+        if exact is not None:
+            return exact
     found = {row.id.hex(): SpanInfo.of(row) for row in repository.catalog.spans().by_prefix(prefix)}
-    for info in live_spans(repository):
-        if info.id.startswith(prefix):
-            found.setdefault(info.id, info)
-    for ident, again in list(repository.session.open_spans.items()):
-        if ident.hex() in found:
-            # Entered again: it is open, whatever its last closing record says.
-            found[ident.hex()] = _opened(ident, again.state.opened)
+    for live in live_spans(repository).values():
+        if live.id.hex().startswith(prefix):
+            # Entered again it is open, whatever its last closing record says.
+            found[live.id.hex()] = live.info
     if not found:
         raise SpanNotFound(f"no span {span!r}", hint="see them: cas span list")
     if len(found) > 1:
@@ -90,6 +60,15 @@ def span_info(repository: Repository, span: str) -> SpanInfo:
             f"{span!r} begins {len(found)} span ids", candidates=tuple(found)[:20], hint="give more digits"
         )
     return next(iter(found.values()))
+
+
+def _exact(repository: Repository, ident: bytes) -> SpanInfo | None:
+    """A span that this process has open or the catalog knows: then no open pack need be read."""
+    running = repository.session.open_spans.get(ident)
+    if running is not None:
+        return opened_info(ident, running.state.opened)
+    row = repository.catalog.spans().get(ident)
+    return None if row is None else SpanInfo.of(row)
 
 
 def producer(repository: Repository, what: str | ArtifactVersion) -> SpanInfo | None:
@@ -107,16 +86,25 @@ def consumers(repository: Repository, what: str | ArtifactVersion) -> list[SpanI
 def inputs(repository: Repository, span: str) -> list[SpanLink]:
     """What a span read."""
     info = span_info(repository, span)
-    running = repository.session.open_spans.get(bytes.fromhex(info.id))
+    ident = bytes.fromhex(info.id)
+    running = repository.session.open_spans.get(ident)
     links = [
         _link(repository, row.artifact, json.loads(row.literal) if row.literal else None, row.asked, row.name)
-        for row in repository.catalog.spans().inputs(bytes.fromhex(info.id))
+        for row in repository.catalog.spans().inputs(ident)
     ]
-    if running is not None:
-        for one in running.state.inputs:
-            literal = [*one.literal[:2], one.literal[2].hex(), one.literal[3]] if one.literal else None
-            links.append(_link(repository, one.artifact, literal, one.ref, one.name))
+    told = running.state.inputs if running is not None else _told(repository, ident, lambda live: live.inputs)
+    for one in told:
+        literal = [*one.literal[:2], one.literal[2].hex(), one.literal[3]] if one.literal else None
+        links.append(_link(repository, one.artifact, literal, one.ref, one.name))
     return links
+
+
+def _told(repository: Repository, span: bytes, what: Callable[[LiveSpan], list[T]]) -> list[T]:
+    """What the records in open packs tell of a span that the catalog does not know."""
+    if repository.catalog.spans().known([span]):
+        return []
+    live = live_spans(repository).get(span)
+    return what(live) if live is not None else []
 
 
 def _link(
@@ -137,21 +125,9 @@ def outputs(repository: Repository, span: str) -> list[ArtifactVersion]:
     ident = bytes.fromhex(info.id)
     rows = [(row.artifact, row.asked) for row in repository.catalog.spans().outputs(ident)]
     running = repository.session.open_spans.get(ident)
-    if running is not None:
-        rows += [(one.artifact, one.ref) for one in running.state.outputs]
-    elif info.status == "open":
-        rows += [(artifact, None) for artifact in _logged_elsewhere(repository, ident)]
+    told = running.state.outputs if running is not None else _told(repository, ident, lambda live: live.outputs)
+    rows += [(one.artifact, one.ref) for one in told]
     return [version_of(repository, artifact, asked) for artifact, asked in rows if artifact is not None]
-
-
-def _logged_elsewhere(repository: Repository, span: bytes) -> list[bytes]:
-    """The labelled artifacts of a span that another process has open."""
-    found = []
-    for ident, payload in repository.objects.live(Kind.ARTIFACT):
-        record = decode_record(payload)
-        if record.span == span and record.label is not None:
-            found.append(bytes(ident))
-    return found
 
 
 def version_of(repository: Repository, artifact: bytes, asked: str | None = None) -> ArtifactVersion:

@@ -26,6 +26,8 @@ class Session:
     def __init__(self, repository: Repository, *, recovered: bool = False) -> None:
         self._repository = repository
         self.open_spans: dict[bytes, ActiveSpan] = {}
+        # Closings of spans entered again while others were open: nothing that is open lists them.
+        self.closed_again: list[bytes] = []
         self._writer: PackWriter | None = None
         self._recovered = recovered
         self._last_tick = 0

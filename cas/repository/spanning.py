@@ -255,6 +255,7 @@ class ActiveSpan:
     ) -> None:
         if self._token is not None:
             STACK.pop(self, self._token)
+            self._token = None  # it holds on to all the spans around
         if self._process != os.getpid():
             # A forked child leaves the block too; the span belongs to the process that opened it.
             return
@@ -266,8 +267,16 @@ class ActiveSpan:
                     self._close_failed(error)
             finally:
                 self._closed = True
-                self._repository.session.open_spans.pop(self.id_bytes, None)
+                self._leave()
                 self._repository.session.tidy()
+
+    def _leave(self) -> None:
+        session = self._repository.session
+        session.open_spans.pop(self.id_bytes, None)
+        if not session.open_spans:
+            session.closed_again.clear()
+        elif self._again is not None and self.state.previous is not None:
+            session.closed_again.append(self.state.previous)
 
     async def __aenter__(self) -> ActiveSpan:
         return self.__enter__()

@@ -1,0 +1,113 @@
+"""Spans that no log names yet: open here, open in another process, closed inside an open one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from multiprocessing import get_context
+
+import pytest
+
+import cas
+from cas.errors import SpanError
+
+
+@pytest.fixture
+def repo(tmp_path):
+    with cas.init(tmp_path) as repository:
+        yield repository
+    repository.close()
+
+
+def test_a_child_that_closed_inside_an_open_span(repo):
+    with cas.span_context(label="parent") as parent:
+        with cas.span_context(label="child", metadata={"n": 1}) as child:
+            cas.create_span_artifact("current", label="a", data=1)
+        assert repo.span_info(child.node_id).status == "ok"
+        assert repo.span_info(child.node_id[:12]).metadata == {"n": 1}
+        assert repo.get(f"%{child.node_id[:12]}//a") == 1
+        assert [one.label for one in repo.outputs(child.node_id)] == ["a"]
+        assert [info.label for info in repo.spans()] == ["child", "parent"]
+        assert [info.label for info in repo.spans(status="ok")] == ["child"]
+
+        cas.create_span_artifact(child, label="b", data=2)
+        with pytest.raises(SpanError, match="already has an artifact labelled 'b'"):
+            cas.create_span_artifact(child, label="b", data=3)
+        assert cas.read_span_artifacts(child) == {"a": 1, "b": 2}
+        with cas.span_context(child), cas.span_context(label="grandchild"):
+            assert [one.label for one in cas.read_ancestor_spans("current")] == ["child", "parent"]
+        assert [one.label for one in cas.read_descendant_spans(parent)] == ["child", "grandchild"]
+        assert [one.value for one in cas.read_descendant_artifacts(parent)] == [1, 2]
+    for _ in range(2):
+        assert cas.read_span_artifacts(child) == {"a": 1, "b": 2}
+        assert [one.label for one in cas.read_descendant_spans(parent)] == ["child", "grandchild"]
+        repo.catalog.database.rebuild()
+    assert repo.fsck().ok
+
+
+def test_the_ancestors_of_a_span_entered_again(repo):
+    with cas.span_context(label="root"), cas.span_context(label="middle"), cas.span_context(label="leaf") as leaf:
+        pass
+    with cas.span_context(leaf):
+        assert [one.label for one in cas.read_ancestor_spans("current")] == ["middle", "root"]
+        assert cas.read_parent_span("current").label == "middle"
+
+
+RUN = """
+import sys
+import cas
+
+cas.use(sys.argv[1])
+with cas.span_context(label="run", metadata={"team": "a"}) as run:
+    cas.create_span_artifact("current", label="settings", data={"rate": 0.1})
+    for number in range(3):
+        with cas.span_context(label=f"epoch{number}"):
+            cas.create_span_artifact("current", label="loss", data=1 / (1 + number))
+    with cas.span_context(label="epoch3"):
+        cas.create_span_artifact("current", label="so far", data="half")
+        print(run.node_id, flush=True)
+        sys.stdin.readline()
+"""
+
+
+def test_the_run_of_another_process_as_it_goes_on(repo, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    run = process.stdout.readline().strip()
+    labels = ["epoch0", "epoch1", "epoch2", "epoch3"]
+
+    def look(last):
+        assert cas.read_span(run).status == last
+        assert [one.label for one in cas.read_child_spans(run)] == labels
+        assert [one.status for one in cas.read_descendant_spans(run)] == ["ok", "ok", "ok", last]
+        assert [one.value for one in cas.read_descendant_artifacts(run)] == [{"rate": 0.1}, 1.0, 0.5, 1 / 3, "half"]
+        assert repo.get(f"%{run}//settings") == {"rate": 0.1}
+        epochs = repo.spans(label="epoch*")
+        assert sorted(info.label for info in epochs) == labels
+        assert [len(repo.outputs(info.id)) for info in epochs] == [1, 1, 1, 1]
+        assert [one.label for one in cas.read_ancestor_spans(epochs[0].id)] == ["run"]
+        assert {one.label for one in repo.spans(cas.SpanFilter(ancestor=run))} == set(labels)
+        (found,) = repo.spans(cas.SpanFilter(metadata={"team": "a"}))
+        assert found.node_id == run
+        assert len(repo.find(cas.ArtifactFilter(label="loss"))) == 3
+        assert len(cas.span_graph(run).nodes) == 10
+
+    look("open")
+    process.communicate("go on\n", timeout=60)
+    look("ok")
+
+
+def _child(number):
+    with cas.span_context(label=f"child{number}"):
+        return cas.read_parent_span("current").node_id, [one.label for one in cas.read_ancestor_spans("current")]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_sees_the_spans_of_its_parent(repo):
+    with cas.span_context(label="root"), cas.span_context(label="around") as around:
+        with get_context("fork").Pool(2) as pool:
+            seen = pool.map(_child, range(4))
+        assert seen == [(around.node_id, ["around", "root"])] * 4
+    assert len(cas.read_child_spans(around)) == 4
