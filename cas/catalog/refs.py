@@ -200,11 +200,14 @@ class RefQueries:
         )
         return row[0] if row else None
 
-    def version_is(self, ref: int, version: str) -> bytes | None:
-        """The literal that a version name of an exact partition means, deleted or not."""
+    def version_is(self, ref: int, version: str, literal: bytes | None = None) -> bytes | None:
+        """The literal that a version name of an exact partition means, deleted or not; of two, ``literal`` first."""
         row = (
             self._connect()
-            .execute("SELECT literal FROM version WHERE ref = ? AND version = ? LIMIT 1", (ref, version))
+            .execute(
+                "SELECT literal FROM version WHERE ref = ? AND version = ? ORDER BY literal = ? DESC LIMIT 1",
+                (ref, version, literal or b""),
+            )
             .fetchone()
         )
         return row[0] if row else None

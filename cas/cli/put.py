@@ -53,10 +53,16 @@ def read_source(source: str, form: str | None, room: Path) -> Any:
 
 
 def store(
-    repository: Repository, value: Any, ref: str, *, version: str | None, metadata: dict[str, Any]
+    repository: Repository,
+    value: Any,
+    ref: str,
+    *,
+    version: str | None,
+    metadata: dict[str, Any],
+    replace: bool = False,
 ) -> tuple[ArtifactVersion, bool]:
     """Put the value; also whether that changed anything under the ref."""
-    made = repository.put(value, ref, version=version, metadata=metadata or None)
+    made = repository.put(value, ref, version=version, metadata=metadata or None, replace=replace)
     return made, made.is_new
 
 
@@ -82,6 +88,7 @@ curl -s https://example.org/feed | cas put - feed --as json -m source=example
     help="Read SOURCE as json, text, bytes, csv or parquet; default: file, as it is (of -, bytes).",
 )
 @click.option("--version", metavar="V", help="Name the version (default: 12 digits of its content's id).")
+@click.option("--replace", is_flag=True, help="Settle a conflict: SOURCE is what the version means from now on.")
 @metadata_option("Attach metadata; KEY:=JSON for other than text. Repeatable.")
 @json_option
 @pass_terminal
@@ -93,6 +100,7 @@ def command(
     value: str | None,
     form: str | None,
     version: str | None,
+    replace: bool,
     pairs: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -108,7 +116,7 @@ def command(
     passing.mkdir(exist_ok=True)
     with Progress(f"storing {source or 'value'}"), TemporaryDirectory(dir=passing) as room:
         content = read_json(value, "--value") if value is not None else read_source(source, form, Path(room))
-        made, changed = store(repository, content, ref, version=version, metadata=metadata)
+        made, changed = store(repository, content, ref, version=version, metadata=metadata, replace=replace)
     if as_json:
         terminal.print_json({**made.to_dict(), "unchanged": not changed})
     else:

@@ -104,7 +104,7 @@ class History:
             raise VersionConflict(
                 f"{ref} means {len(first_of)} different contents: it was published on two sides",
                 candidates=tuple(entry.artifact for entry in first_of.values()),
-                hint=f"publish one of them under another version, then delete this one: cas rm '{ref}'",
+                hint=f"choose one: cas put SOURCE '{ref}' --replace; or delete it: cas rm '{ref}'",
             )
         return found[-1]
 

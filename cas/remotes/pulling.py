@@ -144,7 +144,9 @@ def _merge(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> None:
     def plan(_: Stamps) -> list[Entry]:
         return merging.lacked(here.catalog, entries)
 
-    append(here.catalog, RefLog(here.store, *scope), plan, author=here.author, now=here.now)
+    log = RefLog(here.store, *scope)
+    append(here.catalog, log, plan, author=here.author, now=here.now)
+    here.catalog.catch_up(log)
 
 
 def _note(remote: Remote, selection: Selection, plans: Sequence[_Plan]) -> None:

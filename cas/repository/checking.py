@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from cas.errors import CasError, CorruptObject
 from cas.objects.ids import BlobId, Kind, ObjectId
 from cas.objects.trees import Link, decode_tree
+from cas.refs.history import History
 from cas.refs.log import RefLog, list_logs
 from cas.repository import history, resolving
 from cas.repository.info import Status
 from cas.repository.version import decode_record
 
 if TYPE_CHECKING:
+    from cas.catalog.refs import Row
     from cas.objects.check import Damage
     from cas.repository.repository import Repository
 
@@ -118,13 +120,21 @@ def _needs(repository: Repository, bad: set[bytes]) -> tuple[dict[bytes, set[str
         if row.artifact not in walked:
             walked[row.artifact] = _walk(repository, row.artifact, bad)
         found, absent = walked[row.artifact]
-        if found or absent:
+        if repository.objects.fetch_missing is not None:
+            absent = set()  # a partial clone: objects come when they are first used
+        if (found or absent) and _stands(repository, row):
             ref = resolving.from_row(repository, row).ref
             for ident in found:
                 needs.setdefault(ident, set()).add(ref)
             for ident in absent:
                 missing.setdefault(ident, set()).add(ref)
     return needs, missing
+
+
+def _stands(repository: Repository, row: Row) -> bool:
+    """Whether nothing deletes a version: what is deleted needs no bytes, and comes without them from elsewhere."""
+    live = History(repository.catalog.refs.entries(row.ref)).live
+    return any(entry.write == row.write for entry in live)
 
 
 def _walk(repository: Repository, artifact: bytes, bad: set[bytes]) -> tuple[set[bytes], set[bytes]]:
@@ -140,6 +150,8 @@ def _walk(repository: Repository, artifact: bytes, bad: set[bytes]) -> tuple[set
         if ident in bad:
             found.add(ident)
         try:
+            if objects.fetch_missing is not None and objects.missing((ident,)):
+                continue
             kind = objects.kind(ident)
             if kind is Kind.ARTIFACT:
                 record = decode_record(objects.read(ident, Kind.ARTIFACT))

@@ -13,7 +13,7 @@ from cas.catalog.appending import append
 from cas.errors import RefSyntax, VersionConflict
 from cas.refs import grammar
 from cas.refs.entries import DeclareEntry, VersionEntry
-from cas.refs.history import DEFAULT_VERSION_DIGITS
+from cas.refs.history import DEFAULT_VERSION_DIGITS, History
 from cas.refs.names import Name, check_version
 from cas.refs.partitions import Partition
 from cas.refs.stamps import Stamps, WriteIds
@@ -137,7 +137,10 @@ def check_free(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None
         taken = bytes.fromhex(earlier.literal)
     elif not is_new:
         number = catalog.refs.ref_number(name, partition)
-        taken = catalog.refs.version_is(number, version) if number is not None else None
+        taken = catalog.refs.version_is(number, version, wish.literal) if number is not None else None
+        if number is not None and taken == wish.literal:
+            # Two sides may have given it two contents: only a settled one can be used again.
+            History(catalog.refs.entries(number)).version(version)
     if taken is not None and taken != wish.literal:
         at = f"@{partition.text}" if partition.text else ""
         raise VersionConflict(

@@ -103,16 +103,19 @@ class Repository:
         metadata: Mapping[str, Any] | None = None,
         cards: Mapping[str, Any] | None = None,
         allow_pickle: bool = False,
+        replace: bool = False,
     ) -> ArtifactVersion:
         """Store a value and publish it under a ref; within a span, once the span closes well.
 
-        Content that the ref holds already makes no new version. Raises RefSyntax, UnknownType, PartitionError,
-        VersionConflict; nothing is published then.
+        Content that the ref holds already makes no new version. ``replace`` settles a version of two contents.
+        Raises RefSyntax, UnknownType, PartitionError, VersionConflict; nothing is published then.
         """
-        from cas.repository import publishing, transaction
+        from cas.repository import publishing, settling, transaction
 
         self._check_pickle(allow_pickle)
         target = publishing.target(ref, self.project, self.domain, version)
+        if replace:
+            settling.settle(self, value, target, allow_pickle=allow_pickle)
         puts = [transaction.Put(value, target, metadata, cards)]
         return transaction.publish(self, puts, self.current_span(), allow_pickle=allow_pickle)[0]
 
