@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 WIDTH = 100
 USAGE = 2
-SECTIONS = ("Start", "Store and read", "Look", "Name", "Exchange", "Check", "Plumbing")
+SECTIONS = ("Start", "Store and read", "Look", "Run", "Name", "Exchange", "Check", "Plumbing")
 TABLE: dict[str, Row] = {
     "init": Row("Start", "Create a repository."),
     "demo": Row("Start", "Run the tour: a small pipeline on real flight records."),
@@ -40,10 +40,11 @@ TABLE: dict[str, Row] = {
     "log": Row("Look", "List versions, newest first."),
     "show": Row("Look", "Show all there is to know about a ref, an id or a span."),
     "lineage": Row("Look", "Show what an artifact was made from, or what was made from it."),
+    "lock": Row("Run", "Print what a run resolved: every ref and query with the artifact it found."),
     "span": Row("Look", "Look at runs: what each read, made and logged."),
     "alias": Row("Name", "Point an alias at a version."),
     "declare": Row("Name", "Say what a name is: its partition keys, type and description."),
-    "rm": Row("Name", "Delete a version, an alias, a partition or a name."),
+    "rm": Row("Name", "Delete a version, an alias, a partition, a name, a run or a labelled artifact."),
     "migrate": Row("Name", "Rewrite models of an older version as the class is now."),
     "remote": Row("Exchange", "Name other repositories to exchange with."),
     "clone": Row("Exchange", "Make a repository with what is at a URL."),

@@ -11,9 +11,11 @@ from cas.flows.facts import Address
 from cas.flows.interface import Interface, as_query
 from cas.flows.query import ArtifactQuery, Reference, settle
 from cas.flows.run import Setting
+from cas.flows.wanted import Wanted
 from cas.literals import registry
 from cas.literals.literal import Literal
-from cas.repository import ArtifactVersion
+from cas.repository import ArtifactVersion, Repository
+from cas.repository.current import LOCK
 
 __all__ = ["resolve_without_repository", "take_arguments"]
 
@@ -30,14 +32,14 @@ def take_arguments(interface: Interface, arguments: MutableMapping[str, Any], se
     references = _references(interface, found | pinned)
     for name, query in queries.items():
         wanted = settle(query, arguments, references)
-        version = reading.latest(repo, wanted)
+        version = None if _was_none(name, interface, wanted, repo) else reading.latest(repo, wanted)
         if version is None:
             if name not in interface.optional:
                 raise reading.nothing(repo, wanted, f"{interface.name}({name}=…): ")
             arguments[name] = None
             continue
         references[query.facts.address] = Reference(version.partitions, version.time)
-        arguments[name] = _taken(name, version, reading.asked(repo, wanted, version), setting)
+        arguments[name] = _taken(name, version, reading.asked(repo, wanted), setting)
 
 
 def resolve_without_repository(interface: Interface, arguments: MutableMapping[str, Any]) -> None:
@@ -48,6 +50,12 @@ def resolve_without_repository(interface: Interface, arguments: MutableMapping[s
                 f"{interface.name}(): {name} = {query!r} needs a repository", hint="cas init, or give the value"
             )
         arguments[name] = None
+
+
+def _was_none(name: str, interface: Interface, wanted: Wanted, repo: Repository) -> bool:
+    """Whether a lock is replayed in which an optional query found nothing."""
+    lock = LOCK.get()
+    return lock is not None and name in interface.optional and not lock.has(repo, reading.asked(repo, wanted))
 
 
 def _queries(interface: Interface, arguments: Mapping[str, Any]) -> dict[str, ArtifactQuery]:

@@ -237,7 +237,7 @@ class Artifact(Generic[T]):
     @_Verb
     def latest_per_partition(
         self, /, *, limit: int | None = None, after: str | None = None, **asked: Any
-    ) -> reading.Versions:
+    ) -> Sequence[reading.ArtifactVersion]:
         """The latest version of each partition that a query with these values matches."""
         return _query(self, asked).latest_per_partition(limit=limit, after=after)
 

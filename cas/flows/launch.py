@@ -8,6 +8,7 @@ launch(plan, kickoff_time=datetime(2024, 5, 1))
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from cas.flows.run import entered_run
 from cas.flows.task import Flow, Task
 from cas.refs.names import check_name
 from cas.repository.current import current
+from cas.repository.lockfile import read_lock, replaying
 
 __all__ = ["LaunchPlan", "launch", "run_plan"]
 
@@ -62,18 +64,28 @@ class LaunchPlan:
 
     def __call__(self, **inputs: object) -> Any:
         """The same as ``launch(plan, **inputs)``."""
-        return launch(self, **inputs)
+        return run_plan(self, inputs)
 
 
-def launch(what: LaunchPlan | Callable[..., Any], /, **inputs: object) -> Any:
+def launch(
+    what: LaunchPlan | Callable[..., Any],
+    /,
+    *,
+    lock: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    **inputs: object,
+) -> Any:
     """Run a plan, workflow, task or plain function here and now, inside a span, and return its result.
 
     Inputs may be values, queries, artifacts (their latest version) or versions. A coroutine function is run to its
-    end. Raises UsageError for inputs it lacks, RefNotFound for a query that finds nothing.
+    end. With a ``lock`` (what ``repo.lock_of(span)`` or ``cas lock %SPAN`` gave, or its file), refs and queries resolve
+    to exactly what they were in that span. Raises UsageError for inputs it lacks, RefNotFound for a query that finds
+    nothing, or that the lock lacks.
     """
-    if isinstance(what, LaunchPlan):
-        return run_plan(what, inputs)
-    return _run(_flow(what), inputs)
+    flow = what.flow if isinstance(what, LaunchPlan) else _flow(what)
+    if lock is not None and "lock" in flow.interface.names:
+        inputs, lock = {**inputs, "lock": lock}, None  # its own input
+    with replaying(None if lock is None else read_lock(lock)):
+        return run_plan(what, inputs) if isinstance(what, LaunchPlan) else _run(flow, inputs)
 
 
 def run_plan(

@@ -28,9 +28,7 @@ FACTS = ("version", "type", "size", "created", "id", "literal", "span")
 
 def parts(repo: Repository, wanted: Wanted) -> list[ArtifactVersion]:
     """The latest version of each partition that matches, by partition, each with its record read."""
-    found = reading.every_tip(repo, wanted)
-    reading.fill_records(repo, found)
-    return found
+    return reading.with_records(repo, reading.every_tip(repo, wanted))
 
 
 def describe(versions: Sequence[ArtifactVersion], keys: Sequence[str]) -> pa.Table:

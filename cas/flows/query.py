@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -104,7 +104,9 @@ class ArtifactQuery:
             raise reading.nothing(repo, settle(self, {}, {}))
         return reading.value_of(repo, found)
 
-    def latest_per_partition(self, *, limit: int | None = None, after: str | None = None) -> reading.Versions:
+    def latest_per_partition(
+        self, *, limit: int | None = None, after: str | None = None
+    ) -> Sequence[reading.ArtifactVersion]:
         """The latest version of each partition that matches, by partition; at most ``limit``, those past ``after``.
 
         ``after`` is the ref of the last version of the page before.

@@ -16,7 +16,7 @@ from cas.refs.names import Name
 from cas.refs.partitions import Partition
 from cas.repository import ArtifactVersion, Repository, resolving
 from cas.repository import reading as stored
-from cas.repository.current import current
+from cas.repository.current import LOCK, current
 from cas.repository.publishing import Wish
 from cas.repository.version import decode_record
 
@@ -28,7 +28,6 @@ __all__ = [
     "declared",
     "declared_keys",
     "every_tip",
-    "fill_records",
     "has_version",
     "history",
     "latest",
@@ -39,6 +38,7 @@ __all__ = [
     "partition_values",
     "repository",
     "value_of",
+    "with_records",
 ]
 
 
@@ -83,7 +83,11 @@ class Versions(Sequence[ArtifactVersion]):
 
 
 def latest(repo: Repository, wanted: Wanted) -> ArtifactVersion | None:
-    """The most recent version that matches, or None. What open spans hold back counts."""
+    """The most recent version that matches, or None. What open spans hold back counts, and a lock that is replayed."""
+    lock = LOCK.get()
+    locked = lock.answer(repo, asked(repo, wanted)) if lock is not None else None
+    if locked is not None:
+        return locked
     name = _name(repo, wanted)
     partition = wanted.partition
     if partition is None:
@@ -109,11 +113,11 @@ def value_of(repo: Repository, version: ArtifactVersion) -> Any:
     return stored.value(repo, version)
 
 
-def asked(repo: Repository, wanted: Wanted, found: ArtifactVersion) -> str:
-    """The ref that a span's record shows as asked for: the query's, or the version's where no ref says the same."""
+def asked(repo: Repository, wanted: Wanted) -> str:
+    """What a span's record shows as asked for: the ref that says the same as a query, or its own text without one."""
     partition = wanted.partition
-    if partition is None:
-        return found.ref
+    if partition is None or wanted.strict:
+        return str(wanted)
     name = _name(repo, wanted)
     home = (name.project, name.domain) == (repo.project, repo.domain)
     project, domain = (None, None) if home else (name.project, name.domain)
@@ -124,16 +128,19 @@ def note(repo: Repository, version: ArtifactVersion, wanted: Wanted) -> Artifact
     """Make a version an input of the span around the caller, if there is one."""
     span = repo.current_span()
     if span is not None:
-        span.read(version, asked(repo, wanted, version))
+        span.read(version, asked(repo, wanted))
     return version
 
 
 def latest_per_partition(
     repo: Repository, wanted: Wanted, *, limit: int | None = None, after: str | None = None
-) -> Versions:
+) -> Sequence[ArtifactVersion]:
     """The latest version of each partition that matches, by partition; at most ``limit``, those past ref ``after``."""
     name = _name(repo, wanted)
     passed = grammar.parse(after).partition.text if after is not None else None
+    locked = _locked(repo, wanted)
+    if locked is not None:
+        return [one for one in locked if passed is None or _text(one) > passed][:limit]
     found = _chosen(repo, name, wanted, after=passed, limit=None if wanted.strict else limit)
     if wanted.strict:
         found = [text for text in found if _matches(wanted, Partition.parse(text))]
@@ -144,8 +151,24 @@ def latest_per_partition(
     return Versions(repo, name, found[:limit])
 
 
+def _locked(repo: Repository, wanted: Wanted) -> list[ArtifactVersion] | None:
+    """The versions that match among those of the lock that is replayed, by partition; None where none is."""
+    lock = LOCK.get()
+    if lock is None:
+        return None
+    every = lock.matching(repo, _name(repo, wanted))
+    return sorted((one for one in every if wanted.matches(one.partitions, one.time)), key=_text)
+
+
+def _text(version: ArtifactVersion) -> str:
+    return version.partition.text if version.partition is not None else ""
+
+
 def every_tip(repo: Repository, wanted: Wanted) -> list[ArtifactVersion]:
     """The latest version of each partition that matches, by partition, all found at once."""
+    locked = _locked(repo, wanted)
+    if locked is not None:
+        return locked
     name = _name(repo, wanted)
     with repo.catalog.database.lock:
         repo.catalog.catch_up(repo.log_of(name.project, name.domain))
@@ -158,11 +181,24 @@ def every_tip(repo: Repository, wanted: Wanted) -> list[ArtifactVersion]:
     return [found[text] for text in sorted(found)]
 
 
-def fill_records(repo: Repository, versions: Sequence[ArtifactVersion]) -> None:
-    """Read the records of many versions at once, so that none is read by itself later."""
-    payloads = repo.objects.read_many([bytes.fromhex(one.id) for one in versions])
-    for one, payload in zip(versions, payloads, strict=True):
-        one.__dict__["_record"] = decode_record(payload)
+def with_records(repo: Repository, versions: Sequence[ArtifactVersion]) -> list[ArtifactVersion]:
+    """The same versions, the records of all read at once, so that none is read by itself later."""
+    idents = [bytes.fromhex(one.id) for one in versions]
+    return [
+        ArtifactVersion(
+            repo,
+            ident,
+            one._place,
+            literal=bytes.fromhex(one.literal_id),
+            span=_raw(one.span),
+            record=decode_record(read),
+        )
+        for one, ident, read in zip(versions, idents, repo.objects.read_many(idents), strict=True)
+    ]
+
+
+def _raw(span: str | None) -> bytes | None:
+    return bytes.fromhex(span) if span else None
 
 
 def declared_keys(repo: Repository, wanted: Wanted) -> tuple[str, ...]:

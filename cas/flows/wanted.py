@@ -53,6 +53,7 @@ class Wanted(NamedTuple):
             for word, value in zip(("project", "domain", "version"), self[1:4], strict=True)
             if value
         ]
+        said += ["strict=True"] if self.strict else []
         return f"{self.name}.query({', '.join(said)})"
 
 

@@ -7,11 +7,14 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cas.repository.lockfile import Lock
     from cas.repository.repository import Repository
 
-__all__ = ["current", "current_or_none", "enter", "leave", "use"]
+__all__ = ["LOCK", "current", "current_or_none", "enter", "leave", "use"]
 
 _CURRENT: ContextVar[Repository | None] = ContextVar("cas.repository", default=None)
+LOCK: ContextVar[Lock | None] = ContextVar("cas.lock", default=None)
+"""What refs and queries resolve by inside a run that is repeated."""
 # What threads without a context of their own see: `use` in the main thread is meant for them, too.
 _process_wide: list[Repository] = []
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
 
-from cas.errors import AmbiguousRef, RefNotFound, SpanNotFound
+from cas.errors import AmbiguousRef, RefNotFound, RefSyntax, SpanNotFound
 from cas.literals.literal import Literal
 from cas.refs import grammar
 from cas.repository import history, resolving
@@ -134,16 +134,24 @@ def version_of(repository: Repository, artifact: bytes, asked: str | None = None
     """The version that holds an artifact: the one that ``asked`` names, else the newest, else the bare artifact."""
     rows = repository.catalog.refs.versions_of(artifact)
     if asked is not None and len(rows) > 1:
-        wanted = grammar.parse(asked)
-        for row in rows:
+        wanted = _as_ref(asked)
+        for row in rows if wanted is not None else ():
             version = resolving.from_row(repository, row)
             if (
                 row.name == wanted.name
+                and wanted.selector in (None, row.version)
                 and version.partition is not None
                 and version.partition.contains(wanted.partition)
             ):
                 return version
     return resolving.from_row(repository, rows[0]) if rows else ArtifactVersion(repository, artifact, None)
+
+
+def _as_ref(asked: str) -> grammar.Revision | None:
+    try:
+        return grammar.parse(asked)
+    except RefSyntax:  # a query of lists or ranges, which no ref can say
+        return None
 
 
 def lineage(repository: Repository, what: str | ArtifactVersion, *, down: bool, depth: int | None) -> LineageNode:

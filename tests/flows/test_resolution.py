@@ -65,7 +65,7 @@ def test_strict_queries_want_the_exact_partition(rides):
     def exact(x: int = RIDES.query(region="BSL", strict=True)) -> int:
         return x
 
-    with pytest.raises(RefNotFound, match=r"exact\(x=…\): no artifact matches rides\.query\(region='BSL'\)"):
+    with pytest.raises(RefNotFound, match=r"exact\(x=…\): no artifact matches rides\.query\(region='BSL', strict=True\)"):
         exact()
 
 
@@ -118,7 +118,9 @@ def test_a_list_and_a_range_find_the_newest(rides):
         return x
 
     assert either() == 2
-    assert inputs(rides, "either")["x"].asked.startswith("rides@region=BSL,time=2024-05-01#")
+    link = inputs(rides, "either")["x"]
+    assert link.asked == "rides.query(region=['ZRH', 'BSL'], time=('2024-05-01', '2024-05-02'))"
+    assert link.ref.startswith("rides@region=BSL,time=2024-05-01#")
 
 
 def test_a_workflow_hands_what_it_resolved_to_its_tasks(rides):
