@@ -16,6 +16,7 @@ from cas import clock
 from cas.catalog.catalog import Catalog
 from cas.refs.log import RefLog
 from cas.repository import config, ownership, resolving
+from cas.repository.current import LOCK
 from cas.repository.processes import remember
 from cas.repository.version import ArtifactRecord, ArtifactVersion, decode_record
 from cas.spans.current import STACK
@@ -142,7 +143,8 @@ class Repository:
 
         Raises RefSyntax, RefNotFound (with near misses), AmbiguousRef, RefConflict.
         """
-        return self._noted(resolving.resolve(self, ref, strict=strict), ref)
+        found = lock.answer(self, ref) if (lock := LOCK.get()) is not None else None
+        return self._noted(found or resolving.resolve(self, ref, strict=strict), ref)
 
     def get(self, ref: str | ArtifactVersion, *, allow_pickle: bool = False) -> Any:
         """The value of a ref, an id or a version; ``ref//path`` reads a member of a directory or composite value."""
@@ -376,6 +378,12 @@ class Repository:
         from cas.repository import exchange
 
         return exchange.push(self, remote, patterns, **how)
+
+    def lock_of(self, span: str) -> dict[str, Any]:
+        """Every resolution that a span and those inside it made, for ``launch(plan, lock=…)``; JSON values."""
+        from cas.repository import lockfile
+
+        return lockfile.lock_of(self, span)
 
     # --- ids and upkeep --------------------------------------------------------------------------
 
