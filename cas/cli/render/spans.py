@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from cas.cli.render.text import Style, When, clean, columns, duration, iso, pairs, short, size
 from cas.cli.render.values import to_json
 from cas.cli.render.versions import aligned
 
 if TYPE_CHECKING:
+    from cas.models.outline import OutlineItem, OutlineSpan
     from cas.repository.info import SpanInfo, SpanLink
     from cas.repository.version import ArtifactVersion
 
-__all__ = ["span_detail", "span_lines"]
+__all__ = ["outline_items", "outline_lines", "run_lines", "span_detail", "span_lines"]
 
 _COLOURS = {"ok": "green", "failed": "red", "open": "yellow", "abandoned": "magenta"}
 
@@ -70,11 +71,68 @@ def span_detail(
     return lines
 
 
+def run_lines(spans: Iterable[SpanInfo], when: When, style: Style) -> list[str]:
+    """The runs of a label, a line each: id, status, start, how long, fields and metadata, error."""
+    rows = [
+        [
+            style(f"%{short(span.id)}", fg="yellow"),
+            style(span.status, fg=_COLOURS.get(span.status)),
+            when(span.opened_at),
+            duration(span.opened_at, span.closed_at),
+            " ".join(filter(None, (pairs(span.fields), pairs(span.metadata), _error(span)))),
+        ]
+        for span in spans
+    ]
+    return columns(rows, right=(3,))
+
+
+def outline_lines(spans: Iterable[OutlineSpan], style: Style) -> Iterator[str]:
+    """Spans inside spans as ``tree`` draws directories, below each first what it made."""
+    left: list[int] = []  # of each level, how many spans are still to come
+    for span in spans:
+        del left[span.depth :]
+        lead = joint = bar = ""
+        if left:
+            left[-1] -= 1
+            lead = "".join("│  " if more else "   " for more in left[:-1])
+            joint, bar = ("├─ ", "│  ") if left[-1] else ("└─ ", "   ")
+        yield lead + joint + _span_line(span.info, style)
+        for place, item in enumerate(span.made, 1):
+            last = place == len(span.made) and not span.children
+            yield f"{lead}{bar}{'└─ ' if last else '├─ '}{_item_line(item, style)}"
+        left.append(span.children)
+
+
+def outline_items(spans: Iterable[OutlineSpan]) -> Iterator[dict[str, Any]]:
+    """The same for programs: each span with its depth and what it made."""
+    for span in spans:
+        yield {**span.info.to_dict(), "depth": span.depth, "made": [item._asdict() for item in span.made]}
+
+
+def _span_line(span: SpanInfo, style: Style) -> str:
+    parts = [
+        style(clean(span.label), bold=True),
+        style(span.status, fg=_COLOURS.get(span.status)),
+        duration(span.opened_at, span.closed_at) if span.closed_at is not None else "",
+        style(f"%{short(span.id)}", fg="yellow"),
+        _error(span),
+    ]
+    return "  ".join(filter(None, parts))
+
+
+def _item_line(item: OutlineItem, style: Style) -> str:
+    name = f"//{item.label}" if item.label is not None else item.ref or "-"
+    return "  ".join(filter(None, (clean(name), clean(item.title), style(short(item.id), fg="yellow"))))
+
+
+def _error(span: SpanInfo) -> str:
+    if not span.error:
+        return ""
+    return clean(str(span.error.get("message") or span.error.get("type") or ""))[:80]
+
+
 def _remark(span: SpanInfo) -> str:
-    if span.error:
-        message = span.error.get("message") or span.error.get("type") or ""
-        return clean(str(message))[:80]
-    return pairs(span.metadata)[:80]
+    return _error(span) or pairs(span.metadata)[:80]
 
 
 def _input_row(link: SpanLink) -> list[str]:
