@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from itertools import pairwise
 from time import perf_counter
 
 from artigraph import (
@@ -61,14 +62,22 @@ async def main(directory: str, tmpfs: str, count: int, depth: int) -> dict[str, 
 
     use(f"{directory}/spans-batch.db")
     nodes = [Node() for _ in range(count + 1)]
-    links = [Link(source_id=nodes[number // 10].graph_id, target_id=one.graph_id) for number, one in enumerate(nodes[1:])]
+    links = [
+        Link(source_id=nodes[number // 10].graph_id, target_id=one.graph_id) for number, one in enumerate(nodes[1:])
+    ]
     began = perf_counter()
     await write_many.a([*nodes, *links])
     took["spans in one batch"] = perf_counter() - began
 
     line = [Node() for _ in range(depth + 1)]
     await write_many.a(
-        [*line, *(Link(source_id=above.graph_id, target_id=below.graph_id) for above, below in zip(line, line[1:], strict=False))]
+        [
+            *line,
+            *(
+                Link(source_id=above.graph_id, target_id=below.graph_id)
+                for above, below in pairwise(line)
+            ),
+        ]
     )
     began = perf_counter()
     assert len(await orm_read(OrmNode, NodeFilter(ancestor_of=line[-1].graph_id))) == depth
