@@ -19,6 +19,7 @@ __all__ = [
     "FileChanged",
     "HashMismatch",
     "InvalidRefName",
+    "LaunchFailed",
     "LimitExceeded",
     "Locked",
     "MigrationError",
@@ -368,6 +369,12 @@ class OutcomeUnknown(RemoteError):
     """A write whose outcome could not be proved; look before trying again."""
 
     kind = "outcome_unknown"
+
+
+class LaunchFailed(CasError):
+    """A function of the user's raised; its span says so."""
+
+    kind = "launch_failed"
 
 
 class PartialFailure(CasError):

@@ -40,6 +40,8 @@ TABLE: dict[str, Row] = {
     "log": Row("Look", "List versions, newest first."),
     "show": Row("Look", "Show all there is to know about a ref, an id or a span."),
     "lineage": Row("Look", "Show what an artifact was made from, or what was made from it."),
+    "launch": Row("Run", "Run a plan, workflow or task."),
+    "trigger": Row("Run", "List and run what new versions launch."),
     "lock": Row("Run", "Print what a run resolved: every ref and query with the artifact it found."),
     "span": Row("Look", "Look at runs: what each read, made and logged."),
     "alias": Row("Name", "Point an alias at a version."),

@@ -22,7 +22,7 @@ from cas.flows.declaration import facts_of
 from cas.flows.facts import Facts
 from cas.flows.query import ArtifactQuery, make_query
 
-__all__ = ["Interface", "Output", "as_query", "caller_names"]
+__all__ = ["Interface", "Output", "as_query", "caller_names", "hints_of"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,11 @@ def as_query(given: object) -> ArtifactQuery | None:
         return make_query(given.facts, dict(given.keys), time=given.time)
     facts = facts_of(given)
     return make_query(facts, {}) if facts is not None else None
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a function, evaluated, as far as they can be."""
+    return _hints(function, getattr(function, "__name__", "function"), {})
 
 
 def _hints(function: Callable[..., Any], name: str, namespace: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,11 +81,24 @@ def detail_lines(version: ArtifactVersion, aliases: list[str], style: Style) -> 
         fields.append(("created", iso(version.created)))
     if version.span:
         fields.append(("made by", f"%{version.span}" + (f" as {clean(version.label)}" if version.label else "")))
-    for title, mapping in (("metadata", version.metadata), ("cards", version.cards)):
-        if mapping:
-            fields.append((title, ""))
-            fields += [(f"  {clean(str(key))}", _field(value)) for key, value in mapping.items()]
-    return aligned(fields, style)
+    if version.metadata:
+        fields.append(("metadata", ""))
+        fields += [(f"  {clean(str(key))}", _field(value)) for key, value in version.metadata.items()]
+    cards, types = version.cards, version.card_types
+    if cards:
+        fields.append(("cards", ""))
+        fields += [(f"  {clean(name)}", f"{clean(types[name])}, {size(len(page))}") for name, page in cards.items()]
+    return [*aligned(fields, style), *_pages(cards, types, style)]
+
+
+def _pages(cards: dict[str, bytes], types: dict[str, str], style: Style) -> list[str]:
+    """The cards that are text, each under its name."""
+    lines = []
+    for name, page in cards.items():
+        if types[name].startswith("text/") or types[name] == "application/json":
+            text = clean(page.decode(errors="replace"), keep="\n\t").rstrip("\n")
+            lines += ["", style(f"card {clean(name)}", bold=True), *text.split("\n")]
+    return lines
 
 
 def aligned(fields: list[tuple[str, str]], style: Style) -> list[str]:
