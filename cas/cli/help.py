@@ -54,7 +54,8 @@ SETTINGS = """\
                   or in ~/.config/cas/config.toml, else git's user
   CAS_PAGER       the pager for long lists (else PAGER, else less)
   CAS_TRACEBACK   1 shows where an error came from
-  NO_COLOR        print without colour"""
+  NO_COLOR        print without colour
+  XDG_CACHE_HOME  cas/ in it keeps what was read from repositories at URLs (else ~/.cache), 4 GiB of each"""
 
 TOPICS = {"refs": REFS, "exit-codes": CODES, "environment": SETTINGS}
 

@@ -107,7 +107,7 @@ class Table(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 )
-@click.option("-C", "directories", multiple=True, metavar="DIR", help="Run as if started in DIR.")
+@click.option("-C", "directories", multiple=True, metavar="DIR", help="Run as if started in DIR, or at a URL.")
 @click.option("--at", "then", metavar="DATE", help="Read everything as it was then: a date, a time, or @{N}.")
 @click.option("--no-color", is_flag=True, help="Print without colour (also: NO_COLOR=1).")
 @click.option("--no-pager", is_flag=True, help="Print long lists without a pager.")
@@ -124,9 +124,9 @@ def root(
     trust: bool,
 ) -> int:
     """Git for artifacts: immutable values, names with versions, and what made what."""
-    change_directory(directories)
+    url = change_directory(directories)
     colour = not no_color and colour_wanted(sys.stdout)
-    ctx.obj = Terminal(colour=colour, pager=not no_pager, trust=trust, then=then)
+    ctx.obj = Terminal(colour=colour, pager=not no_pager, trust=trust, then=then, url=url)
     ctx.call_on_close(ctx.obj.close)
     if ctx.invoked_subcommand is None:
         ctx.obj.print(ctx.get_help())

@@ -23,22 +23,30 @@ class Terminal:
     """One invocation's surroundings, handed to every command. Closes what it opened."""
 
     def __init__(
-        self, *, colour: bool = False, pager: bool = False, trust: bool = False, then: str | None = None
+        self,
+        *,
+        colour: bool = False,
+        pager: bool = False,
+        trust: bool = False,
+        then: str | None = None,
+        url: str | None = None,
     ) -> None:
         self.colour = colour
         self.pager = pager
         self.trust = trust
         self.then = then
+        self.url = url
         self._opened: list[Repository] = []
 
     def repository(self, *, writing: bool = False) -> Repository:
-        """The repository at or above the working directory, as it was then where ``--at`` says so.
+        """The repository at ``-C URL``, else at or above the working directory; as it was then where ``--at`` says so.
 
         One that will write also knows its author. Raises ReadOnly for that with ``--at``.
         """
         from cas.repository.opening import open_repository
 
-        repository = open_repository(trust=self.trust)
+        cache = None if self.url is None else cache_directory()
+        repository = open_repository(self.url, trust=self.trust, cache=cache)
         self._opened.append(repository)
         if writing:
             from cas.cli.author import find_author
@@ -136,14 +144,24 @@ def colour_wanted(stream: IO[str], arguments: Sequence[str] = ()) -> bool:
     return _is_terminal(stream)
 
 
-def change_directory(paths: Sequence[str]) -> None:
-    """``-C DIR``: each counts from the one before, as in git."""
+def cache_directory() -> str:
+    """Where what is read from repositories at URLs is kept: ``$XDG_CACHE_HOME/cas``, by default under ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME", "") or os.path.expanduser("~/.cache")  # noqa: PTH111 - without pathlib
+    return f"{base}/cas"
+
+
+def change_directory(paths: Sequence[str]) -> str | None:
+    """``-C DIR``: each counts from the one before, as in git. The last may be a repository's URL: it is returned."""
     path = ""
+    if paths and "://" in paths[-1] and not paths[-1].startswith("file://"):
+        change_directory(paths[:-1])
+        return paths[-1]
     try:
         for path in paths:
             os.chdir(path)
     except OSError as error:
         raise click.UsageError(f"-C: cannot change to {path!r}: {error.strerror}") from None
+    return None
 
 
 def _is_terminal(stream: IO[str]) -> bool:

@@ -79,6 +79,7 @@ class Pack:
         "replaced",
         "sound",
         "take",
+        "used",
     )
 
     def __init__(self, name: str, pages: mmap, modified: int) -> None:
@@ -88,6 +89,8 @@ class Pack:
         self.modified = modified
         self._places: Mapping[bytes, int] | None = None
         self._touched = 0
+        self.used = False
+        """Whether anything was read from it; whoever looks may take that back."""
         trailer = _read_trailer(name, pages)
         self.end = trailer.footer
         self._count = trailer.entries
@@ -122,6 +125,7 @@ class Pack:
 
     def touch(self, length: int) -> None:
         """Count bytes read; every so often let go of the pages, which would count as this process's memory."""
+        self.used = True
         self._touched += length
         if self._touched >= _HELD and _DONTNEED is not None:
             self._touched = 0
@@ -294,6 +298,7 @@ def _scanned(name: str, pages: mmap, modified: int) -> Pack:
     )
     pack._count, pack._index, pack._places, pack.sound = len(places), 0, places, False
     pack._touched = 0
+    pack.used = False
     pack.find = lambda key: places.get(key, -1)
     pack.take = lambda _: None
     return pack

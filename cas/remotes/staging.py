@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from cas.errors import CorruptObject, HashMismatch
+from cas.errors import CorruptObject, HashMismatch, StorageError
+from cas.objects.appending import names
 from cas.objects.ids import BlobId, Kind, ObjectId, object_id
 from cas.objects.maps import ChunkMap
 from cas.objects.packs import ENTRY, ENTRY_SIZE, MAGIC, footer, scan, verified
@@ -166,12 +167,18 @@ class _Part:
     @classmethod
     def create(cls, directory: Path) -> _Part:
         make_directories(directory)
-        path = directory / f"{os.urandom(16).hex()}{_ENDING}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        part = cls(path, descriptor)
-        part._write([MAGIC])
-        return part
+        for _ in range(100):
+            path = directory / f"{os.urandom(16).hex()}{_ENDING}"
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            part = cls(path, descriptor)
+            # Between its creation and its lock another process may take it for one that was left.
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if names(path, descriptor):
+                    part._write([MAGIC])
+                    return part
+            part.close()
+        raise StorageError(f"cannot lock a new file in {directory}: another process takes each one away")
 
     @classmethod
     def take_up(cls, path: Path) -> _Part | None:
@@ -184,6 +191,9 @@ class _Part:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            part.close()
+            return None
+        if not names(path, descriptor):
             part.close()
             return None
         content = _Whole(descriptor)

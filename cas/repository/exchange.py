@@ -16,6 +16,7 @@ from cas.remotes.selection import Selection, moment
 from cas.remotes.settings import ON_DEMAND, RemoteSettings
 from cas.remotes.sides import JOBS, Here, Progress, Remote, Scope, none
 from cas.repository import config
+from cas.storage.local import LocalStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from cas.repository.repository import Repository
     from cas.repository.version import ArtifactVersion
 
-__all__ = ["Remotes", "clone", "fetch", "list_there", "pull", "push"]
+__all__ = ["Remotes", "clone", "fetch", "here_of", "home_of", "list_there", "pull", "push"]
 
 
 class Remotes:
@@ -68,6 +69,8 @@ class Remotes:
 
     def open(self, name: str | None = None) -> Remote:
         """The connection to a remote; without a name to origin, or to the only one. Raises NotFound."""
+        if name in self._open:
+            return self._open[name]
         found = remote_settings.find(self._repository.config.settings, name)
         remote = self._open.get(found.name)
         if remote is None:
@@ -86,6 +89,10 @@ class Remotes:
             return any(not bring_keys(self.open(name), [key]) for name in partial)
 
         return bring
+
+    def adopt(self, remote: Remote) -> None:
+        """Use a connection that was made elsewhere."""
+        self._open[remote.name] = remote
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -119,7 +126,7 @@ def here_of(repository: Repository) -> Here:
     """The parts of a repository that an exchange works on."""
     return Here(
         repository.root,
-        repository.store,
+        LocalStore(repository.root),
         repository.objects,
         repository.catalog,
         (repository.project, repository.domain),
@@ -281,7 +288,7 @@ def clone(
         "origin", location.url, dict(options or {}), names, since, depth, None if objects else ON_DEMAND
     )
     there_before = place.exists()
-    home = _home_of(origin)
+    home = home_of(origin)
     repository = init(place, project=home[0], domain=home[1], author=author, now=now)
     try:
         repository.remotes._change(lambda path: remote_settings.add(path, origin))
@@ -297,7 +304,7 @@ def clone(
         raise
 
 
-def _home_of(origin: RemoteSettings) -> Scope:
+def home_of(origin: RemoteSettings) -> Scope:
     """The default project and domain of a repository elsewhere, asked before anything is made here."""
     from cas.remotes.backends import open_readable
     from cas.remotes.sides import inner, read_home

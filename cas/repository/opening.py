@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cas import clock
-from cas.errors import NoRepository, UnsupportedRemote, UsageError
+from cas.errors import NoRepository, UsageError
 from cas.repository import config
 from cas.repository.repository import Repository
 
@@ -45,10 +45,15 @@ def open_repository(
     author: str = "",
     now: Callable[[], int] = clock.now,
     trust: bool = False,
+    options: Mapping[str, str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    cache_bytes: int | None = None,
 ) -> Repository:
-    """Open the repository in a directory, or the nearest at or above the working directory where none is given.
+    """Open the repository at a URL or in a directory; by default the nearest at or above the working directory.
 
-    Raises NoRepository, UnsafeRepository, UnsupportedFormat.
+    Of one at a URL ``options`` are its store's (docs/remotes), ``cache`` a directory for what is read, of at most
+    ``cache_bytes``; without it that lies in a temporary one until the repository is closed.
+    Raises NoRepository, UnsafeRepository, UnsupportedFormat, and of a URL UnsupportedRemote and the remote errors.
     """
     if path_or_url is None:
         return Repository(find_root(os.getcwd()), author=author, now=now, trust=trust)  # noqa: PTH109 - see above
@@ -56,9 +61,10 @@ def open_repository(
 
     text = os.fspath(path_or_url)
     if "://" in text and not text.startswith("file://"):
-        raise UnsupportedRemote(
-            f"{text.partition('://')[0]}:// cannot be opened as a repository", hint="give a directory"
-        )
+        from cas.repository.attaching import CACHE_BYTES, open_at
+
+        size = CACHE_BYTES if cache_bytes is None else cache_bytes
+        return open_at(text, options=options, cache=cache, cache_bytes=size, author=author, now=now)
     path = Path(text.removeprefix("file://")).expanduser().absolute()
     root = path if path.name == DIRECTORY or (path / "config.toml").is_file() else path / DIRECTORY
     if not (root / "config.toml").is_file():
@@ -86,6 +92,11 @@ def create_or_open(path: str | os.PathLike[str], *, create: bool) -> Repository:
     except NoRepository:
         if not create:
             raise
+    text = os.fspath(path)
+    if "://" in text and not text.startswith("file://"):
+        from cas.repository.attaching import open_at
+
+        return open_at(text, create=True)
     from pathlib import Path
 
     if Path(path).is_file():

@@ -86,7 +86,8 @@ def _through_obstore(location: Location, options: Mapping[str, str]) -> WritingC
     from cas.remotes.backends.obstore_client import ObstoreClient, client_settings
 
     endpoint = options.get("endpoint_url")
-    settings = client_settings(options, insecure=bool(endpoint and endpoint.startswith("http:")))
+    # Without the option the endpoint is Amazon's own, or one that the environment names: that may be plain http.
+    settings = client_settings(options, insecure=not endpoint or endpoint.startswith("http:"))
     if endpoint:
         settings["endpoint"] = endpoint
     if "region" in options:

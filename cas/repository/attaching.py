@@ -1,0 +1,131 @@
+"""A repository at a URL, opened directly: read through a bounded local cache, published to the store itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cas import clock
+from cas.errors import NoRepository
+from cas.objects.ids import ObjectId
+from cas.remotes.attached import AttachedStore
+from cas.remotes.cache import note_use, trim
+from cas.remotes.fetching import fetch
+from cas.remotes.pulling import bring
+from cas.remotes.settings import ON_DEMAND, RemoteSettings
+from cas.remotes.sides import Remote
+from cas.repository import config
+from cas.repository.exchange import here_of, home_of
+from cas.repository.repository import Repository
+from cas.storage.local import LocalStore
+
+__all__ = ["CACHE_BYTES", "AttachedRepository", "open_at"]
+
+CACHE_BYTES = 4 << 30
+_NAME = "origin"
+
+
+class AttachedRepository(Repository):
+    """A repository whose logs and objects lie at a URL; ``root`` is the cache. Use it as any other.
+
+    Each question asks the store for what is new; what is put has gone there when ``put`` returns.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        url: RemoteSettings,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        temporary: bool = False,
+        author: str = "",
+        now: Callable[[], int] = clock.now,
+    ) -> None:
+        super().__init__(root, author=author, now=now)
+        self.url = url.url
+        self._settings = url
+        self._cache_bytes = cache_bytes
+        self._temporary = temporary
+        self._attach()
+
+    def _attach(self) -> None:
+        remote = Remote(here_of(self), self._settings, prefix="refs")
+        # Its log is this repository's own, and so is the catalog of it.
+        remote.__dict__["catalog"] = self.catalog
+        self.remotes.adopt(remote)
+        self.store = AttachedStore(self.root, lambda: self.remotes.open(_NAME))
+        self.objects.fetch_missing = self._bring
+
+    def _bring(self, key: ObjectId) -> bool:
+        remote = self.remotes.open(_NAME)
+        if bring(remote, [key]):
+            return False
+        trim(self.objects, remote.inventory, self._cache_bytes)
+        return True
+
+    def close(self) -> None:
+        """Keep the cache within its bounds, and let go of everything."""
+        self.session.close()
+        if "objects" in self.__dict__ and not self._temporary and self.objects.directory.is_dir():
+            note_use(self.objects)
+            trim(self.objects, self.remotes.open(_NAME).inventory, self._cache_bytes)
+        super().close()
+        if self._temporary:
+            import shutil
+
+            shutil.rmtree(self.root.parent, ignore_errors=True)
+
+    def _forked(self) -> None:
+        super()._forked()
+        self._attach()
+
+    def __repr__(self) -> str:
+        return f"<Repository {self.url}>"
+
+
+def open_at(
+    url: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    cache_bytes: int = CACHE_BYTES,
+    create: bool = False,
+    author: str = "",
+    now: Callable[[], int] = clock.now,
+) -> AttachedRepository:
+    """Open the repository at a URL. ``cache`` is a directory for what is read, shared by all processes that name it;
+    without it a temporary one is used until the repository is closed.
+
+    Raises NoRepository where there is none (with ``create`` it is made), RefRollback where its history is not a
+    continuation of the one in the cache, and the remote errors.
+    """
+    import tempfile
+
+    from blake3 import blake3
+
+    from cas.remotes.options import check_options
+    from cas.remotes.urls import parse
+
+    location = parse(url)
+    checked = check_options(location.scheme, options or {})
+    settings = RemoteSettings(_NAME, location.url, checked, objects=ON_DEMAND)
+    try:
+        project, domain = home_of(settings)
+    except NoRepository:
+        if not create:
+            raise
+        project, domain = "default", "main"
+    base = Path(tempfile.mkdtemp(prefix="cas-")) if cache is None else Path(cache)
+    root = base / blake3(location.url.encode()).hexdigest(16)
+    for place in ("objects", "refs", "tmp"):
+        (root / place).mkdir(parents=True, exist_ok=True)
+    LocalStore(root).create("config.toml", config.new(project, domain).encode())
+    repository = AttachedRepository(
+        root, settings, cache_bytes=cache_bytes, temporary=cache is None, author=author, now=now
+    )
+    remote = repository.remotes.open(_NAME)
+    if create:
+        remote.prepare()
+    fetch(remote)
+    return repository
