@@ -17,9 +17,9 @@ from cas.flows.publication import UnusedCreationWarning
 from cas.flows.query import ArtifactQuery
 from cas.flows.task import Task, task
 from cas.flows.triggers import Launch, launches, pending, run_triggers, triggered_by, watch
-from cas.flows.uri import format_uri, parse_uri
 from cas.flows.workflow import Workflow, workflow
 from cas.refs.partitions import Granularity
+from cas.refs.uri import format_uri, parse_uri
 
 __all__ = [
     "Artifact",

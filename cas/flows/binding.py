@@ -11,7 +11,7 @@ only a run can show raise PartitionError or PublishError.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import NamedTuple
@@ -20,8 +20,10 @@ from cas.errors import DeclarationError, PublishError
 from cas.flows.cards import Card
 from cas.flows.facts import Facts
 from cas.flows.inputs import Input
+from cas.flows.query import make_query
 from cas.flows.rendering import moved_time, render, render_time
 from cas.refs.partitions import Partition
+from cas.repository import ArtifactVersion, Repository
 
 __all__ = ["Binding", "Creation", "OpenPartitionWarning", "bind", "settle"]
 
@@ -57,6 +59,14 @@ class Binding:
     def bind_time_partition(self, time: datetime | date | Input) -> Binding:
         """Bind the time partition to a time or an input. Raises DeclarationError."""
         return bind(self, {"time_partition": time})
+
+    def version_in(self, repo: Repository) -> ArtifactVersion:
+        """The latest version in a repository that has what is bound. Raises RefNotFound."""
+        return make_query(self.facts, dict(self.keys), time=self.time).version_in(repo)
+
+    def versions_in(self, repo: Repository) -> Sequence[ArtifactVersion]:
+        """The latest version of each partition in a repository that has what is bound."""
+        return make_query(self.facts, dict(self.keys), time=self.time).versions_in(repo)
 
     @property
     def inputs(self) -> tuple[Input, ...]:

@@ -247,6 +247,16 @@ class Artifact(Generic[T]):
         return _query(self, asked).partition_values(key)
 
     @_Verb
+    def version_in(self, repo: reading.Repository, /) -> reading.ArtifactVersion:
+        """Its latest version in a repository. Raises RefNotFound."""
+        return _query(self, {}).version_in(repo)
+
+    @_Verb
+    def versions_in(self, repo: reading.Repository, /) -> Sequence[reading.ArtifactVersion]:
+        """The latest version of each of its partitions in a repository."""
+        return _query(self, {}).versions_in(repo)
+
+    @_Verb
     def table(self, as_type: object = None, /, **asked: Any) -> Any:
         """What is there, a row for each partition that a query with these values matches (:meth:`ArtifactQuery.table`).
 

@@ -96,13 +96,21 @@ class ArtifactQuery:
         found = reading.latest(repo, wanted)
         return None if found is None else reading.note(repo, found, wanted)
 
-    def get(self) -> Any:
-        """The value of the version it resolves to now. Raises RefNotFound where there is none."""
-        found = self.latest()
-        repo = reading.repository()
+    def version_in(self, repo: reading.Repository) -> reading.ArtifactVersion:
+        """The same; raises RefNotFound where there is none. ``repo.get_artifact(query)`` calls this."""
+        found = self.latest_in(repo)
         if found is None:
             raise reading.nothing(repo, settle(self, {}, {}))
-        return reading.value_of(repo, found)
+        return found
+
+    def versions_in(self, repo: reading.Repository) -> Sequence[reading.ArtifactVersion]:
+        """The latest version of each partition that matches. ``repo.search(query)`` calls this."""
+        return reading.every_tip(repo, settle(self, {}, {}))
+
+    def get(self) -> Any:
+        """The value of the version it resolves to now. Raises RefNotFound where there is none."""
+        repo = reading.repository()
+        return reading.value_of(repo, self.version_in(repo))
 
     def latest_per_partition(
         self, *, limit: int | None = None, after: str | None = None

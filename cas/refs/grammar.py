@@ -79,7 +79,10 @@ _PLAIN = re.compile(r"([\w.+-]+)(?:@([\w=,.:+-]+))?(?:#([\w.+-]+))?", re.ASCII)
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Revision:
-    """The revision that a text names. Raises RefSyntax (InvalidRefName for a part that may not be a name)."""
+    """The revision that a text, or a ``flyte://`` address, names.
+
+    Raises RefSyntax (InvalidRefName for a part that may not be a name).
+    """
     found = _PLAIN.fullmatch(text) if isinstance(text, str) and len(text) <= 256 else None
     if found is not None:
         name, partition, selector = found.groups()
@@ -89,6 +92,10 @@ def parse(text: str) -> Revision:
             return Revision(None, None, None, check_name(name), part, selector, (), None, None)
         except RefSyntax:
             pass  # told again below, with its place in the text
+    if isinstance(text, str) and text.startswith("flyte://"):
+        from cas.refs.uri import parse_uri
+
+        return parse_uri(text)
     from cas.refs.parsing import parse_slowly
 
     return parse_slowly(text)

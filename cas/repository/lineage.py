@@ -133,9 +133,9 @@ def outputs(repository: Repository, span: str) -> list[ArtifactVersion]:
 def version_of(repository: Repository, artifact: bytes, asked: str | None = None) -> ArtifactVersion:
     """The version that holds an artifact: the one that ``asked`` names, else the newest, else the bare artifact."""
     rows = repository.catalog.refs.versions_of(artifact)
-    if asked is not None and len(rows) > 1:
-        wanted = _as_ref(asked)
-        for row in rows if wanted is not None else ():
+    wanted = _as_ref(asked) if asked is not None and len(rows) > 1 else None
+    if wanted is not None:
+        for row in rows:
             version = resolving.from_row(repository, row)
             if (
                 row.name == wanted.name

@@ -177,6 +177,39 @@ class Repository:
 
         return self.objects.read(blob, Kind.BLOB)
 
+    def get_artifact(self, what: object) -> ArtifactVersion:
+        """The version that a ref, a ``flyte://`` address, an id, a query or a declared artifact names.
+
+        ``.get()`` reads its value, ``.get(path)`` downloads a file or directory. Raises RefNotFound, RefSyntax.
+        """
+        from cas.repository import searching
+
+        return searching.get_artifact(self, what)
+
+    def search(
+        self,
+        what: Any = "*",
+        *,
+        project: str | None = None,
+        domain: str | None = None,
+        partitions: Mapping[str, Any] | None = None,
+        time: Any = None,
+        type: str | None = None,  # noqa: A002 - the word users know
+        metadata: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> list[ArtifactVersion]:
+        """The latest version of each partition that matches, newest first; ``what`` is a glob on names, a query, or a
+        declared artifact.
+
+        A value of ``partitions`` is a text (``*`` and ``?`` stand for anything) or a list of them; ``time`` a text, a
+        list, or a range ``(first, last)``, both included. ``project`` and ``domain`` may be globs too.
+        """
+        from cas.repository import searching
+
+        return searching.search(
+            self, what, (project, domain), partitions=partitions, time=time, type_=type, metadata=metadata, limit=limit
+        )
+
     # --- look back -------------------------------------------------------------------------------
 
     def log(self, ref: str | None = None, *, limit: int | None = None) -> list[ArtifactVersion]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from cas import clock
 from cas.errors import CodecError
+from cas.refs.names import Name
 from cas.refs.partitions import Partition
 
 if TYPE_CHECKING:
@@ -188,6 +189,16 @@ class ArtifactVersion:
         partition = f"@{place.partition.text}" if place.partition.keys or place.partition.time else ""
         remote = f"{self._repository.remote_name}:" if self._repository.remote_name else ""
         return f"{remote}{scope}{place.name}{partition}#{place.version}"
+
+    @property
+    def uri(self) -> str | None:
+        """Its ``flyte://`` address; None where it has no name."""
+        place = self._place
+        if place is None:
+            return None
+        from cas.refs.uri import format_uri
+
+        return format_uri(Name(place.project, place.domain, place.name), place.partition, place.version)
 
     def get(self, as_type: object = None, *, allow_pickle: bool = False) -> Any:
         """The value. ``as_type`` converts where the stored codec knows how, or names a path to write a file or

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cas.errors import RefSyntax
-from cas.flows.uri import format_uri, is_uri, parse_uri
 from cas.refs import grammar
 from cas.refs.names import Name
 from cas.refs.partitions import Partition
+from cas.refs.uri import format_uri, is_uri, parse_uri
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from cas.refs.partitions import Partition
 )
 def test_addresses_are_read(uri, ref):
     assert is_uri(uri)
-    assert parse_uri(uri) == grammar.parse(ref)
+    assert parse_uri(uri) == grammar.parse(ref) == grammar.parse(uri)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,8 @@ def test_addresses_are_read(uri, ref):
 def test_what_is_no_address(uri):
     with pytest.raises(RefSyntax):
         parse_uri(uri)
+    with pytest.raises(RefSyntax):
+        grammar.parse(uri)
 
 
 words = st.from_regex(r"\A[a-z][a-z0-9]{0,6}(\.[a-z]{1,3})?\Z")

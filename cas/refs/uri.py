@@ -42,7 +42,7 @@ def parse_uri(text: str) -> grammar.Revision:
     project, domain, name, version = (part if part is None else unquote(part) for part in found.groups())
     keys, time = _partition(text, asked) if mark else ({}, None)
     revision = grammar.Revision(None, project, domain, name, Partition.of(keys, time=time), version, (), None, None)
-    return grammar.parse(grammar.format(revision))
+    return grammar.parse(grammar.format(revision))  # checked as any ref is
 
 
 def format_uri(name: Name, partition: Partition, version: str | None = None) -> str:
