@@ -28,12 +28,13 @@ def append(
     author: str,
     now: Callable[[], int],
     asks: bool = True,
+    checked: bool = False,
 ) -> None:
     """Publish what ``plan`` gives as the log's next segment; nothing where it gives nothing.
 
     ``plan`` is called with what this process knows of the log, and again after catching up: each time another writer
     took the next number first, and before an answer of "nothing to do" or an error is believed. One that ``asks``
-    the catalog nothing needs no catching up at all.
+    the catalog nothing needs no catching up at all. ``checked`` is as for :meth:`RefLog.append`.
     """
     fresh = False
     while True:
@@ -51,7 +52,9 @@ def append(
             continue
         if not entries and fresh:
             return
-        segment = log.append(number + 1, digest, entries, author=author, time=time) if entries else None
+        segment = None
+        if entries:
+            segment = log.append(number + 1, digest, entries, author=author, time=time, checked=checked)
         if segment is None:
             fresh = True
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from blake3 import blake3
 from cas.errors import CodecError
 from cas.objects.ids import LiteralId, ObjectId
 
-__all__ = ["Literal"]
+__all__ = ["Literal", "literal_ids"]
 
 _CONTEXT = "cas-store 2026 literal v1"
 _BIN32 = b"\xc4\x20"
@@ -49,6 +49,19 @@ class Literal(NamedTuple):
             ):
                 return cls(tag, codec, ObjectId(content), size)
         raise CodecError(f"not a literal array: {array!r:.120}")
+
+
+def literal_ids(literals: Iterable[Literal]) -> list[LiteralId]:
+    """The ids of many literals, in order."""
+    ids = []
+    last, copy = ("", 0), _prefix("none", 1).copy
+    for tag, codec, content, _ in literals:
+        if (tag, codec) != last:
+            last, copy = (tag, codec), _prefix(tag, codec).copy
+        hasher = copy()
+        hasher.update(content)
+        ids.append(hasher.digest())
+    return ids  # type: ignore[return-value]  # NewType costs a call per id
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,7 @@ from mmap import mmap
 
 from blake3 import blake3
 
-__all__ = ["MAX_BITS", "Finder", "build_index", "fan_bits", "index_size", "offsets", "prefixed"]
+__all__ = ["MAX_BITS", "Finder", "build_index", "columns_at", "fan_bits", "index_size", "offsets", "prefixed"]
 
 MAX_BITS = 24
 _PER_BUCKET = 16
@@ -122,6 +122,12 @@ class Finder:
 
         self.find = find
         self.take = take
+
+
+def columns_at(start: int, count: int) -> tuple[int, int]:
+    """Where the prefixes and the offsets of an index begin."""
+    prefixes = start + (4 << fan_bits(count))
+    return prefixes, prefixes + 8 * count
 
 
 def offsets(pages: mmap, start: int, count: int) -> list[int]:

@@ -67,11 +67,11 @@ class Pack:
 
     __slots__ = (
         "_count",
-        "_index",
         "_places",
         "_touched",
         "end",
         "find",
+        "index_at",
         "mapped",
         "modified",
         "name",
@@ -94,10 +94,10 @@ class Pack:
         trailer = _read_trailer(name, pages)
         self.end = trailer.footer
         self._count = trailer.entries
-        self._index = trailer.index_at
+        self.index_at = trailer.index_at
         self.replaced = trailer.replaced
         self.mapped = trailer.mapped
-        index = Finder(pages, self._index, self._count, self.end)
+        index = Finder(pages, self.index_at, self._count, self.end)
         self.find, self.take = index.find, index.take
         self.sound: bool | None = None
 
@@ -147,20 +147,20 @@ class Pack:
         """Where the entries begin, in file order."""
         if self._places is not None:
             return sorted(self._places.values())
-        return sorted(offsets(self.pages, self._index, self._count))
+        return sorted(offsets(self.pages, self.index_at, self._count))
 
     def near(self, low: bytes, high: bytes) -> Iterator[int]:
         """Where the entries begin whose keys' first eight bytes lie within low … high."""
         if self._places is not None:
             return iter([place for key, place in self._places.items() if low <= key[:8] <= high])
-        places = prefixed(self.pages, self._index, self._count, low, high)
+        places = prefixed(self.pages, self.index_at, self._count, low, high)
         return (place for place in places if place + ENTRY_SIZE <= self.end)
 
     def prefixes(self) -> memoryview:
         """The first eight bytes of each key, as native 64-bit numbers."""
         if self._places is not None:
             return memoryview(b"".join([key[:8] for key in self._places])).cast("Q")
-        start = self._index + (4 << fan_bits(self._count))
+        start = self.index_at + (4 << fan_bits(self._count))
         return memoryview(self.pages[start : start + 8 * self._count]).cast("Q")
 
     def is_sound(self) -> bool:
@@ -296,7 +296,7 @@ def _scanned(name: str, pages: mmap, modified: int) -> Pack:
         for entry in entries
         if entry.kind is Kind.MAP
     )
-    pack._count, pack._index, pack._places, pack.sound = len(places), 0, places, False
+    pack._count, pack.index_at, pack._places, pack.sound = len(places), 0, places, False
     pack._touched = 0
     pack.used = False
     pack.find = lambda key: places.get(key, -1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cas.errors import CorruptObject, ObjectNotFound, PackCorrupt, TypeMismatch
+from cas.objects import vectors
 from cas.objects.ids import BlobId, Kind, ObjectId, TreeId
 from cas.objects.limits import Limits
 from cas.objects.maps import ChunkMap
@@ -78,21 +79,24 @@ class ObjectStore:
         unsealed: dict[bytes, bytes] = {}
         for writer in self._writers:
             unsealed.update(writer.take_many(idents))
-        payloads: list[bytes] = []
-        add = payloads.append
-        for ident in idents:
-            taken = unsealed.get(ident)
-            if taken is not None:
-                add(taken)
-                continue
-            for pack in self._packs:
-                payload = pack.take(ident)
-                if payload is not None:
-                    add(payload)
-                    break
-            else:
-                add(self.read(ident))
-        return payloads
+        payloads: list[bytes | None] = list(map(unsealed.get, idents)) if unsealed else [None] * len(idents)
+        for pack in self.packs:
+            places = [place for place, payload in enumerate(payloads) if payload is None]
+            if not vectors.pays(len(places)):
+                break
+            found = vectors.take_many(pack, [idents[place] for place in places])
+            for place, payload in zip(places, found, strict=True):
+                payloads[place] = payload
+        return [
+            self._take(ident) if payload is None else payload for ident, payload in zip(idents, payloads, strict=True)
+        ]
+
+    def _take(self, ident: bytes) -> bytes:
+        for pack in self._packs:
+            payload = pack.take(ident)
+            if payload is not None:
+                return payload
+        return self.read(ident)
 
     def load(self, key: bytes, kind: Kind | None = None) -> tuple[Kind, bytes]:
         """The kind and verified payload of an entry as it is stored: for a chunked blob, its map.

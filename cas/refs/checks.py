@@ -6,11 +6,13 @@ Batches are checked column by column, since most of what a hundred thousand entr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from cas.errors import RefSyntax
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry
-from cas.refs.names import MAX_BYTES, check_alias, check_declared_keys, check_name, check_version, shown
+from cas.refs.names import MAX_BYTES, check_alias, check_declared_keys, check_key, check_name, check_version, shown
 from cas.refs.partitions import Granularity, Partition
 
 __all__ = ["END", "check_entries", "check_stamp"]
@@ -101,7 +103,25 @@ def _declares(group: list[DeclareEntry]) -> None:
 
 def _refs(group: Sequence[VersionEntry | AliasEntry | DeleteEntry]) -> None:
     _names(check_name, [entry.name for entry in group])
-    _each(_check_partition, [entry.partition for entry in group])
+    _partitions([entry.partition for entry in group])
+
+
+def _partitions(partitions: list[Partition]) -> None:
+    """Each in its normal form; those of one key and no time, as batches have them, column by column."""
+    try:
+        distinct = set(partitions)
+    except TypeError:
+        raise RefSyntax("a field of an entry has the wrong type") from None
+    if set(map(type, distinct)) == {Partition}:
+        single = [keys[0] for keys, time in distinct if time is None and type(keys) is tuple and len(keys) == 1]
+        if len(single) == len(distinct) and set(map(type, single)) == {tuple} and set(map(len, single)) == {2}:
+            keys, values = map(set, zip(*single, strict=True))
+            if set(map(type, chain(keys, values))) == {str} and "".join(values).isascii():
+                lengths = set(map(len, values))
+                if min(lengths) > 0 and max(lengths) <= MAX_BYTES:
+                    _each(check_key, keys)
+                    return
+    _each(_check_partition, distinct)
 
 
 def _check_partition(partition: Partition) -> None:
@@ -124,12 +144,17 @@ def _names(check: Callable[[str], object], names: list[str]) -> None:
 
 
 def _plain(texts: list[str]) -> bool:
-    """Whether all are ASCII letters, digits and _ alone, too long for a device's name: then no rule can refuse them."""
+    """Whether all are ASCII letters, digits, _ and inner -, too long for a device's name: no rule can refuse them."""
     try:
-        joined = "".join(texts).replace("_", "a")
+        joined = "".join(texts)
     except TypeError:
         return False
-    return joined.isascii() and joined.isalnum() and min(map(len, texts)) > 4 and max(map(len, texts)) <= MAX_BYTES
+    lengths = set(map(len, texts))
+    if not joined.isascii() or min(lengths) <= 4 or max(lengths) > MAX_BYTES:
+        return False
+    if joined.isalnum():
+        return True
+    return joined.replace("_", "a").replace("-", "a").isalnum() and "-" not in set(map(itemgetter(0), texts))
 
 
 def _ids(what: str, ids: Sequence[str], digits: int) -> None:

@@ -41,6 +41,11 @@ class RefLog:
         self.prefix = prefix
         self.directory = f"{prefix}/{project}/{domain}/"
 
+    @property
+    def scope(self) -> tuple[str, str]:
+        """The project and domain."""
+        return self.project, self.domain
+
     def path(self, number: int) -> str:
         """The file of a segment, as in ``refs/default/main/00000000000000000017.toml``."""
         return f"{self.directory}{number:020d}.toml"
@@ -74,16 +79,19 @@ class RefLog:
             previous = segment.digest
             yield segment
 
-    def append(self, number: int, previous: str, entries: Iterable[Entry], *, author: str, time: int) -> Segment | None:
+    def append(
+        self, number: int, previous: str, entries: Iterable[Entry], *, author: str, time: int, checked: bool = False
+    ) -> Segment | None:
         """Create segment ``number`` after the one whose digest is ``previous``; None if another writer was first.
 
-        ``time`` is in microseconds. Raises RefSyntax for entries that may not stand in a log.
+        ``time`` is in microseconds. Entries made of ``checked`` parts are not checked again. Raises RefSyntax for
+        entries that may not stand in a log.
         """
         from cas.refs.entries import in_order
         from cas.refs.segments import Segment, digest, render
 
         kept = tuple(in_order(entries))
-        content = render(number, time, author, previous, kept)
+        content = render(number, time, author, previous, kept, checked=checked)
         path = self.path(number)
         # "Exists" may be the answer to our own request sent twice: write ids make our bytes unique, so compare.
         if not self.store.create(path, content) and self.store.read(path) != content:

@@ -28,6 +28,12 @@ class Stamps:
         self.last += 1
         return self.last
 
+    def take(self, count: int) -> range:
+        """The next ``count`` stamps."""
+        first = self.last + 1
+        self.last += count
+        return range(first, self.last + 1)
+
 
 class WriteIds:
     """Write ids of one transaction: 24 random hex digits, then 8 that count."""
@@ -41,6 +47,12 @@ class WriteIds:
         count = self._count
         self._count = count + 1
         return f"{self._prefix}{count:08x}"
+
+    def take(self, count: int) -> list[str]:
+        """The next ``count`` write ids."""
+        first, prefix = self._count, self._prefix
+        self._count += count
+        return [f"{prefix}{number:08x}" for number in range(first, first + count)]
 
 
 def check_not_ahead(entries: Iterable[Entry], now: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from cas.errors import PartitionError, RefNameCollision
 from cas.refs.names import Name, collision_key
-from cas.refs.partitions import Granularity
+from cas.refs.partitions import EMPTY, Granularity
 
 if TYPE_CHECKING:
     from cas.catalog.catalog import Catalog
@@ -27,17 +29,18 @@ class Known:
 
     def __init__(self, catalog: Catalog, targets: Sequence[Target]) -> None:
         self._catalog = catalog
-        counts: dict[Name, int] = {}
-        for name, _, _ in targets:
-            counts[name] = counts.get(name, 0) + 1
+        counts = Counter(map(itemgetter(0), targets))
+        self.names = counts.keys()
         self._every: dict[Name, Declared] | None = None
         self._twins: dict[tuple[str, str, str], str] = {}
-        if len(counts) >= _WHOLE:
+        if len(targets) >= _WHOLE:
             self._every = {}
-            for project, domain in dict.fromkeys((name.project, name.domain) for name in counts):
+            for project, domain in set(map(itemgetter(0, 1), counts)):
                 for declared in catalog.refs.every_declared(project, domain):
                     self._every[Name(project, domain, declared.name)] = declared
                     self._twins[project, domain, collision_key(declared.name)] = declared.name
+        self.fresh = self._every is not None and self._every.keys().isdisjoint(counts)
+        """Whether every name of a large batch is new: nothing about it needs looking up."""
         self._whole = {
             name: catalog.refs.tips_of_name(name)
             for name, count in counts.items()
@@ -60,6 +63,19 @@ class Known:
         """Whether a name is surely new, so that no version of it needs looking up."""
         return self._every is not None and name not in self._every
 
+    def are_plainly_new(self) -> bool:
+        """Whether all names are ASCII and none is a twin of another, there or in the batch; False does not say that one
+        is."""
+        texts = list(map(itemgetter(2), self.names))
+        if not "".join(texts).isascii():
+            return False
+        scopes = set(map(itemgetter(0, 1), self.names))
+        if len(scopes) != 1:
+            return False
+        lowered = set(map(str.lower, texts))
+        taken = {key[2] for key in self._twins}
+        return len(lowered) == len(texts) and lowered.isdisjoint(taken)
+
     def tip(self, target: Target) -> Row | None:
         """The version that a target's exact partition is at."""
         if self.is_new(target.name):
@@ -70,11 +86,13 @@ class Known:
         return whole.get(target.partition.text)
 
 
-def check_names(known: Known, targets: Iterable[Target]) -> list[New]:
+def check_names(known: Known, targets: Sequence[Target]) -> list[New]:
     """Check the partitions of targets against what their names declare; what new names need declared.
 
     Raises PartitionError on a key or time that the declaration lacks, RefNameCollision on a twin of another name.
     """
+    if known.fresh and known.are_plainly_new() and set(map(itemgetter(1), targets)) == {EMPTY}:
+        return []
     shapes: dict[tuple[Name, tuple[str, ...], int], None] = {}
     for name, (pairs, time), _ in targets:
         shapes[name, tuple([key for key, _ in pairs]) if pairs else (), len(time) if time else 0] = None

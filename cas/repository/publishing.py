@@ -6,12 +6,15 @@ other writers are faster.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cas.catalog.appending import append
 from cas.errors import RefSyntax, VersionConflict
 from cas.refs import grammar
+from cas.refs.batches import parse_many
 from cas.refs.entries import DeclareEntry, VersionEntry
 from cas.refs.history import DEFAULT_VERSION_DIGITS, History
 from cas.refs.names import Name, check_version
@@ -23,7 +26,15 @@ if TYPE_CHECKING:
     from cas.catalog.refs import Row
     from cas.repository.known import Known, New
 
-__all__ = ["Target", "Wish", "append", "check_free", "declarations", "target", "version_entries"]
+__all__ = ["Target", "Wish", "append", "check_free", "declarations", "rows", "target", "targets", "version_entries"]
+
+
+Made = TypeVar("Made", bound=tuple[Any, ...])
+
+
+def rows(kind: type[Made], *columns: Iterable[object]) -> list[Made]:
+    """NamedTuples from columns, the shortest of which counts; made in C, at a quarter of the time of ``_make``."""
+    return list(map(tuple.__new__, repeat(kind), zip(*columns, strict=False)))
 
 
 class Target(NamedTuple):
@@ -63,6 +74,16 @@ def target(ref: str, project: str, domain: str, version: str | None = None) -> T
     )
 
 
+def targets(refs: Sequence[str], project: str, domain: str) -> list[Target]:
+    """The targets of many ref texts. Raises RefSyntax as :func:`target` does."""
+    plain = parse_many(list(refs))
+    if plain is None:
+        return [target(ref, project, domain) for ref in refs]
+    names, partitions = plain
+    full = rows(Name, repeat(project), repeat(domain), names)
+    return rows(Target, full, partitions, repeat(None))
+
+
 def default_version(literal: bytes) -> str:
     """The name of a version that nobody named: the first 12 hex digits of its literal's id."""
     return literal.hex()[:DEFAULT_VERSION_DIGITS]
@@ -75,6 +96,8 @@ def version_entries(
 
     Raises VersionConflict where a version name already means another literal.
     """
+    if known.fresh and (made := _fresh_entries(wishes, stamps, writes)) is not None:
+        return made, list(made)
     here: dict[tuple[Name, Partition], VersionEntry] = {}
     entries: list[VersionEntry] = []
     results: list[VersionEntry | Row] = []
@@ -104,6 +127,28 @@ def version_entries(
         entries.append(entry)
         results.append(entry)
     return entries, results
+
+
+def _fresh_entries(wishes: Sequence[Wish], stamps: Stamps, writes: WriteIds) -> list[VersionEntry] | None:
+    """The entries of wishes for new names, column by column; None where one names its version or two share a ref."""
+    all_targets, literals, artifacts, spans = zip(*wishes, strict=True)
+    names, partitions, versions = zip(*all_targets, strict=True)
+    count = len(wishes)
+    if set(versions) != {None} or len(set(zip(names, partitions, strict=True))) < count:
+        return None
+    hexes = list(map(bytes.hex, literals))
+    made_by = {span: span.hex() if span else None for span in set(spans)}
+    return rows(
+        VersionEntry,
+        map(itemgetter(2), names),
+        partitions,
+        [text[:DEFAULT_VERSION_DIGITS] for text in hexes],
+        hexes,
+        map(bytes.hex, artifacts),
+        map(made_by.__getitem__, spans),
+        stamps.take(count),
+        writes.take(count),
+    )
 
 
 def _holds(current: VersionEntry | Row, wish: Wish) -> bool:

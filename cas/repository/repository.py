@@ -122,13 +122,9 @@ class Repository:
 
     def put_many(self, items: Iterable[tuple[object, str]]) -> list[ArtifactVersion]:
         """Store values and publish them under their refs in one transaction: all, or none."""
-        from cas.repository import publishing, transaction
+        from cas.repository import transaction
 
-        puts = [
-            transaction.Put(value, publishing.target(ref, self.project, self.domain), None, None)
-            for value, ref in items
-        ]
-        return transaction.publish(self, puts, self.current_span())
+        return transaction.publish_many(self, items)
 
     def batch(self) -> Batch:
         """A ``with`` block of puts that are published together when it ends."""

@@ -5,19 +5,24 @@ Inside a span the last step waits for the span to close well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cas.catalog.refs import Row
+from cas.literals.literal import literal_ids
 from cas.objects.ids import Kind
 from cas.refs.entries import Entry, VersionEntry
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
 from cas.repository.known import Known, check_names
-from cas.repository.publishing import Target, Wish
-from cas.repository.version import ArtifactVersion, Place, encode_record
+from cas.repository.publishing import Target, Wish, rows
+from cas.repository.version import ArtifactVersion, Place, encode_record, encode_records
 
 if TYPE_CHECKING:
-    from cas.catalog.refs import Row
     from cas.literals.literal import Literal
     from cas.objects.writer import PackWriter
     from cas.refs.log import RefLog
@@ -25,6 +30,10 @@ if TYPE_CHECKING:
     from cas.repository.spanning import ActiveSpan
 
 __all__ = ["Batch", "Pending", "Put", "publish"]
+
+
+# From this many puts on, a batch is worth special care.
+_LARGE = 1000
 
 
 class Put(NamedTuple):
@@ -36,6 +45,36 @@ class Put(NamedTuple):
     cards: Mapping[str, Any] | None
 
 
+@contextmanager
+def uncollected(count: int) -> Iterator[None]:
+    """No cyclic garbage collection during a large batch.
+
+    It makes hundreds of thousands of tuples, none of them garbage, and the collector would walk them all again and
+    again: half of the batch's time.
+    """
+    if count < _LARGE or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        if gc.get_freeze_count() == 0:
+            # What was made goes to the oldest generation unseen: two lists are joined, nothing is walked.
+            gc.freeze()
+            gc.unfreeze()
+        gc.enable()
+
+
+def publish_many(repository: Repository, items: Iterable[tuple[object, str]]) -> list[ArtifactVersion]:
+    """Publish values under their refs, without metadata."""
+    values, refs = zip(*items, strict=True) if (items := list(items)) else ((), ())
+    with uncollected(len(refs)):
+        targets = publishing.targets(refs, repository.project, repository.domain)
+        puts = rows(Put, values, targets, repeat(None), repeat(None))
+        return publish(repository, puts, repository.current_span())
+
+
 def publish(
     repository: Repository, puts: Sequence[Put], span: ActiveSpan | None, *, allow_pickle: bool = False
 ) -> list[ArtifactVersion]:
@@ -45,7 +84,7 @@ def publish(
     with repository.lock:
         writer = repository.session.writer()
         literals = _encode(puts, writer, allow_pickle=allow_pickle)
-        targets = [put.target for put in puts]
+        targets = list(map(itemgetter(1), puts))
         # Outside a span a late look at the log is told by the append; inside, whoever puts is told now.
         seen = {log: repository.catalog.catch_up(log, probe=span is not None)[0] for log in _logs(repository, targets)}
         known = Known(repository.catalog, targets)
@@ -58,9 +97,12 @@ def publish(
         repository.session.make_durable()
         results: dict[Wish, ArtifactVersion] = {}
         for log, number in seen.items():
-            results.update(_append(repository, log, wishes, known, number))
+            mine = wishes if len(seen) == 1 else [one for one in wishes if one.target.name[:2] == log.scope]
+            versions = _append(repository, log, mine, known, number)
+            if len(seen) > 1:
+                results.update(zip(mine, versions, strict=True))
         repository.session.tidy()
-        return [results[wish] for wish in wishes]
+        return versions if len(seen) == 1 else [results[wish] for wish in wishes]
 
 
 def _encode(puts: Sequence[Put], writer: PackWriter, *, allow_pickle: bool) -> list[Literal]:
@@ -74,7 +116,7 @@ def _encode(puts: Sequence[Put], writer: PackWriter, *, allow_pickle: bool) -> l
 
 
 def _logs(repository: Repository, targets: Iterable[Target]) -> list[RefLog]:
-    scopes = dict.fromkeys((one.name.project, one.name.domain) for one in targets)
+    scopes = sorted(set(map(itemgetter(0, 1), map(itemgetter(0), targets))))
     return [repository.log_of(project, domain) for project, domain in scopes]
 
 
@@ -89,6 +131,9 @@ def _wishes(
     """Store a record for every put, save those whose tip holds the same literal with the same metadata."""
     writer = repository.session.writer()
     maker = span.id_bytes if span is not None else None
+    if known.fresh and span is None and {put[2:] for put in puts} == {(None, None)}:
+        artifacts_made = writer.put_records(Kind.ARTIFACT, encode_records(literals))
+        return rows(Wish, map(itemgetter(1), puts), literal_ids(literals), artifacts_made, repeat(None))
     artifacts: list[bytes | None] = []
     payloads: list[bytes] = []
     ids = [literal.id for literal in literals]
@@ -123,31 +168,29 @@ def _cards(cards: Mapping[str, Any] | None, writer: PackWriter) -> dict[str, lis
 
 def _append(
     repository: Repository, log: RefLog, wishes: Sequence[Wish], known: Known, seen: int
-) -> dict[Wish, ArtifactVersion]:
+) -> list[ArtifactVersion]:
     """Publish the wishes of a log; what each ended up at. ``known`` is what the log said up to segment ``seen``."""
     catalog = repository.catalog
-    mine = [wish for wish in wishes if wish.target.name[:2] == (log.project, log.domain)]
     writes = WriteIds()
     ended: list[VersionEntry | Row] = []
+    targets = list(map(itemgetter(0), wishes))
 
     def plan(stamps: Stamps) -> list[Entry]:
-        targets = [wish.target for wish in mine]
         now_known = known if catalog.head(log)[0] == seen else Known(catalog, targets)
         new = check_names(now_known, targets)
-        entries, ended[:] = publishing.version_entries(catalog, now_known, mine, stamps, writes)
+        entries, ended[:] = publishing.version_entries(catalog, now_known, wishes, stamps, writes)
         return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
 
-    publishing.append(catalog, log, plan, author=repository.author, now=repository.now)
-    return {wish: version_of(repository, wish, end) for wish, end in zip(mine, ended, strict=True)}
-
-
-def version_of(repository: Repository, wish: Wish, end: VersionEntry | Row) -> ArtifactVersion:
-    """What put returns for a wish that ended up at an entry."""
-    name, partition, _ = wish.target
-    place = Place(name.project, name.domain, name.name, partition, end.version, end.stamp)
-    return ArtifactVersion(
-        repository, wish.artifact, place, literal=wish.literal, span=_bytes(end.span), new=isinstance(end, VersionEntry)
-    )
+    now, author = repository.now, repository.author
+    publishing.append(catalog, log, plan, author=author, now=now, checked=known.fresh)
+    names, partitions, _ = zip(*targets, strict=True)
+    versions, stamps, spans = zip(*map(attrgetter("version", "stamp", "span"), ended), strict=True)
+    places = rows(Place, *zip(*names, strict=True), partitions, versions, stamps)
+    _, literals, artifacts, _ = zip(*wishes, strict=True)
+    return [
+        ArtifactVersion(repository, artifact, place, literal, _bytes(span), type(end) is VersionEntry)
+        for artifact, place, literal, span, end in zip(artifacts, places, literals, spans, ended, strict=True)
+    ]
 
 
 def _bytes(text: str | bytes | None) -> bytes | None:

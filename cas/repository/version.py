@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from cas import clock
@@ -47,30 +46,34 @@ class ArtifactVersion:
     labelled have no name, partitions or version.
     """
 
-    def __init__(
+    __slots__ = ("_artifact", "_literal", "_loaded", "_place", "_repository", "_span", "is_new")
+
+    is_new: bool
+    """Whether the put that returned this published something; False where the ref held it already."""
+
+    def __init__(  # noqa: PLR0917 - a put of a hundred thousand makes as many: names would cost a third of that
         self,
         repository: Repository,
         artifact: bytes,
         place: Place | None,
-        *,
-        record: ArtifactRecord | None = None,
         literal: bytes | None = None,
         span: bytes | None = None,
         new: bool = False,
+        record: ArtifactRecord | None = None,
     ) -> None:
         self._repository = repository
         self._artifact = artifact
         self._place = place
         self._literal = literal
         self._span = span
-        if record is not None:
-            self.__dict__["_record"] = record
+        self._loaded = record
         self.is_new = new
-        """Whether the put that returned this published something; False where the ref held it already."""
 
-    @cached_property
+    @property
     def _record(self) -> ArtifactRecord:
-        return self._repository.record(self._artifact)
+        if self._loaded is None:
+            self._loaded = self._repository.record(self._artifact)
+        return self._loaded
 
     @property
     def id(self) -> str:
@@ -140,8 +143,8 @@ class ArtifactVersion:
     @property
     def span(self) -> str | None:
         """The id of the span that made it."""
-        span = self._span if self._span is not None or "_record" not in self.__dict__ else self._record.span
-        if span is None and self._place is None:
+        span = self._span
+        if span is None and (self._place is None or self._loaded is not None):
             span = self._record.span
         return span.hex() if span else None
 
@@ -284,6 +287,26 @@ def encode_record(
         raise CodecError(
             f"metadata must be plain values: {error.message}", hint="put other values as artifacts of their own"
         ) from error
+
+
+def encode_records(literals: Iterable[Literal]) -> list[bytes]:
+    """The records of literals made outside of spans, without metadata: as :func:`encode_record`, from a template."""
+    from cas.objects import canonical
+
+    heads: dict[tuple[str, int], bytes] = {}
+    sizes: dict[int, bytes] = {}
+    payloads = []
+    for tag, codec, content, size in literals:
+        head = heads.get((tag, codec))
+        if head is None:
+            # {"literal": [tag, codec, bin of 32, size]}
+            head = b"\x81" + canonical.encode("literal") + b"\x94" + canonical.encode(tag) + canonical.encode(codec)
+            head = heads[tag, codec] = head + b"\xc4\x20"
+        tail = sizes.get(size)
+        if tail is None:
+            tail = sizes[size] = canonical.encode(size)
+        payloads.append(head + content + tail)
+    return payloads
 
 
 def decode_record(payload: bytes) -> ArtifactRecord:

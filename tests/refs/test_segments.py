@@ -14,7 +14,8 @@ from cas.refs import reading, segments
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, SpanEntry, VersionEntry, order
 from cas.refs.names import RESERVED_KEYS, looks_like_id
 from cas.refs.partitions import EMPTY, Granularity, Partition
-from cas.refs.segments import NOTHING, parse, render
+from cas.refs.log import NOTHING
+from cas.refs.segments import parse, render
 
 NOW = 1795333249000123
 A, B, C = "a" * 64, "b" * 64, "c" * 64

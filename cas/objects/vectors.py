@@ -1,0 +1,55 @@
+"""Many small blobs of one pack at once: the index looked up in columns, with numpy, where a process has it loaded."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from blake3 import blake3
+
+from cas.objects.ids import Kind
+from cas.objects.index import columns_at
+from cas.objects.packs import ENTRY_SIZE
+
+if TYPE_CHECKING:
+    from cas.objects.packs import Pack
+
+__all__ = ["pays", "take_many"]
+
+# numpy's import costs as much as reading fifty thousand objects, so it is used only where it is there already.
+_ENOUGH = 500
+
+
+def pays(count: int) -> bool:
+    """Whether so many look-ups are quicker in columns."""
+    return count >= _ENOUGH and "numpy" in sys.modules
+
+
+def take_many(pack: Pack, idents: list[bytes]) -> list[bytes | None]:
+    """The verified payload of each id that is a blob stored as it is in this pack; None for the others."""
+    import numpy as np
+
+    prefixes_at, offsets_at = columns_at(pack.index_at, len(pack))
+    content = np.frombuffer(pack.pages, np.uint8)
+    prefixes = np.frombuffer(pack.pages, ">u8", len(pack), prefixes_at).astype(np.uint64)
+    wanted = np.frombuffer(b"".join(idents), ">u8")[::4].astype(np.uint64)
+    place = np.searchsorted(prefixes, wanted)
+    place[place == len(pack)] = 0
+    cells = content[offsets_at : offsets_at + 5 * len(pack)].reshape(-1, 5)[place].astype(np.int64)
+    offsets = cells @ np.array([1, 1 << 8, 1 << 16, 1 << 24, 1 << 32], np.int64)
+    # An offset that leads astray is read at the pack's beginning, where nothing has the id.
+    offsets[offsets + ENTRY_SIZE > pack.end] = 0
+    heads = content[offsets[:, None] + np.arange(5)]
+    lengths = np.ascontiguousarray(heads[:, 1:]).view("<u4")[:, 0].astype(np.int64)
+    starts = offsets + ENTRY_SIZE
+    ends = starts + lengths
+    there = (prefixes[place] == wanted) & (heads[:, 0] == Kind.BLOB) & (ends <= pack.end)
+    ends[~there] = 0
+    payloads = list(map(pack.pages.__getitem__, map(slice, starts.tolist(), ends.tolist())))
+    digests = [blake3(payload).digest() for payload in payloads]
+    if digests == idents and there.all():
+        return list(payloads)
+    return [
+        payload if fits and digest == ident else None
+        for payload, fits, digest, ident in zip(payloads, there.tolist(), digests, idents, strict=True)
+    ]
