@@ -57,7 +57,7 @@ class Session:
         """Keep packs few and of a good size; cheap when there is nothing to do."""
         if self._writer is None:
             return
-        if self._writer.size >= _ROLL:
+        if self._writer.size >= (_ROLL if self.open_spans else _SEAL):
             self._writer.seal()
             for span in self.open_spans.values():
                 # The new pack tells the story of every span that is still open, should this process die.
