@@ -12,10 +12,11 @@ from cas.catalog.refs import id_range
 __all__ = ["LinkRow", "SpanQueries", "SpanRow"]
 
 _COLUMNS = "s.id, s.parent, s.label, s.kind, s.status, s.opened, s.closed, s.closing, s.meta, s.code, s.fields, s.error"
+# By row number, which SQLite finds fastest; CROSS JOIN keeps it from beginning at the other end.
 _DOWN = """
-WITH RECURSIVE tree (id, depth) AS (
-    SELECT id, 1 FROM span WHERE parent = ?1
-    UNION ALL SELECT span.id, depth + 1 FROM span JOIN tree ON span.parent = tree.id
+WITH RECURSIVE tree (seq, id, depth) AS (
+    SELECT seq, id, 1 FROM span WHERE parent = ?1
+    UNION ALL SELECT span.seq, span.id, depth + 1 FROM span JOIN tree ON span.parent = tree.id
 )
 """
 _UP = """
@@ -110,10 +111,18 @@ class SpanQueries:
 
     def descendants(self, span: bytes) -> list[SpanRow]:
         """All spans below a span, depth by depth, each depth oldest first."""
-        return self._spans(
-            f"{_DOWN} SELECT {_COLUMNS} FROM tree JOIN span AS s ON s.id = tree.id WHERE s.status <> 'deleted'"
-            " ORDER BY tree.depth, s.opened, s.id",
-            (span,),
+        return list(map(SpanRow._make, self.descendant_tuples(span)))
+
+    def descendant_tuples(self, span: bytes) -> list[tuple[Any, ...]]:
+        """As :meth:`descendants`, each row a plain tuple, which the garbage collector leaves alone."""
+        return (
+            self._connect()
+            .execute(
+                f"{_DOWN} SELECT {_COLUMNS} FROM tree CROSS JOIN span AS s ON s.seq = tree.seq"
+                " WHERE s.status <> 'deleted' ORDER BY tree.depth, s.opened, s.id",
+                (span,),
+            )
+            .fetchall()
         )
 
     def ancestors(self, span: bytes) -> list[SpanRow]:
@@ -139,7 +148,8 @@ class SpanQueries:
     def outputs_below(self, span: bytes) -> list[LinkRow]:
         """What the spans below a span made, depth by depth, each span's in order."""
         rows = self._connect().execute(
-            f"{_DOWN} SELECT o.span, o.artifact, NULL, o.label, o.asked FROM tree JOIN span AS s ON s.id = tree.id"
+            f"{_DOWN} SELECT o.span, o.artifact, NULL, o.label, o.asked FROM tree"
+            " CROSS JOIN span AS s ON s.seq = tree.seq"
             " JOIN output AS o ON o.span = s.id ORDER BY tree.depth, s.opened, s.id, o.pos",
             (span,),
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cas.catalog.spans import LinkRow, SpanQueries, SpanRow
+from cas.catalog.spans import LinkRow, SpanQueries
 from cas.models import batch
 from cas.models.span import Span
 from cas.models.tree import SpanId, ancestors, locate, spans_from
@@ -55,7 +55,7 @@ def read_child_spans(span_id: SpanId, *, limit: int | None = None, offset: int =
 
 def read_descendant_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
     """All spans below a span."""
-    return _spans(span_id, SpanQueries.descendants, limit, offset)
+    return _spans(span_id, SpanQueries.descendant_tuples, limit, offset)
 
 
 def read_parent_span(span_id: SpanId) -> Span | None:
@@ -119,7 +119,7 @@ def _outputs_from(queries: SpanQueries, span: bytes) -> list[LinkRow]:
 
 
 def _spans(
-    span_id: SpanId, ask: Callable[[SpanQueries, bytes], list[SpanRow]], limit: int | None, offset: int
+    span_id: SpanId, ask: Callable[[SpanQueries, bytes], Sequence[tuple[Any, ...]]], limit: int | None, offset: int
 ) -> list[Span]:
     repository = current()
     with repository.lock:
@@ -137,5 +137,5 @@ def _artifacts(
     return labelled(repository, _page(rows, limit, offset))
 
 
-def _page(rows: list[Any], limit: int | None, offset: int) -> list[Any]:
+def _page(rows: Sequence[Any], limit: int | None, offset: int) -> Sequence[Any]:
     return rows[offset : None if limit is None else offset + limit]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Span", "info_of", "kinds_of", "span_of", "span_of_open", "stored_fields"]
 
 _BY_KIND: dict[str, type[Span]] = {}
+_ID, _LABEL, _KIND, _FIELDS = map(SpanRow._fields.index, ("id", "label", "kind", "fields"))
 _TYPED: dict[type, tuple[dict[str, dataclasses.Field[Any]], dict[str, Any]]] = {}
 
 
@@ -42,7 +43,7 @@ class Span:
 
     polymorphic_identity: ClassVar[str] = ""
     # What the repository says of it: a row of the catalog, or the open span itself, until somebody asks for details.
-    _row: SpanRow | None = None
+    _row: tuple[Any, ...] | None = None
     _active: ActiveSpan | None = None
     _info: SpanInfo | None = None
     _metadata: dict[str, Any] | None = None
@@ -73,7 +74,8 @@ class Span:
     def node_id(self) -> str | None:
         """Its id, 64 hex digits, or None before it was opened."""
         if self._row is not None:
-            return self._row.id.hex()
+            ident: bytes = self._row[_ID]
+            return ident.hex()
         return self._active.id if self._active is not None else None
 
     id = node_id
@@ -84,7 +86,7 @@ class Span:
         if self._info is not None:
             return self._info
         if self._row is not None:
-            self._info = SpanInfo.of(self._row)
+            self._info = SpanInfo.of(SpanRow._make(self._row))
         elif self._active is not None:
             if self._active.is_open:
                 return info_of(self._active)
@@ -164,18 +166,19 @@ class Span:
         return create_span_artifact(self, label=label, data=value)
 
 
-def span_of(row: SpanRow) -> Span:
-    """A span of its own class, or Span where that is not known here."""
-    if not row.kind:
+def span_of(row: tuple[Any, ...]) -> Span:
+    """A span of its own class, or Span where that is not known here; ``row`` has the fields of a SpanRow."""
+    kind = row[_KIND]
+    if not kind:
         # Nearly all, by the ten thousand: attributes set one by one cost no dict each.
         made = object.__new__(Span)
         made._row = row
-        made.label = row.label
+        made.label = row[_LABEL]
         return made
-    made = _made(row.kind)
-    made._row, made.label = row, row.label
+    made = _made(kind)
+    made._row, made.label = row, row[_LABEL]
     if type(made) is not Span:
-        _fill(made, json.loads(row.fields))
+        _fill(made, json.loads(row[_FIELDS]))
     return made
 
 

@@ -89,6 +89,6 @@ def ancestors(repository: Repository, span: SpanId) -> list[SpanRow]:
     return rows
 
 
-def spans_from(rows: Iterable[SpanRow]) -> list[Span]:
+def spans_from(rows: Iterable[tuple[Any, ...]]) -> list[Span]:
     """Spans, each of its own class, from rows."""
     return [span_of(row) for row in rows]
