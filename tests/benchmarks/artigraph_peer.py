@@ -73,10 +73,7 @@ async def main(directory: str, tmpfs: str, count: int, depth: int) -> dict[str, 
     await write_many.a(
         [
             *line,
-            *(
-                Link(source_id=above.graph_id, target_id=below.graph_id)
-                for above, below in pairwise(line)
-            ),
+            *(Link(source_id=above.graph_id, target_id=below.graph_id) for above, below in pairwise(line)),
         ]
     )
     began = perf_counter()
