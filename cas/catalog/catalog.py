@@ -5,12 +5,16 @@ It catches up with the logs before it answers; when nothing is new that costs on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cas.catalog.database import Database
 from cas.catalog.refs import RefQueries
-from cas.errors import RefRollback
+from cas.errors import RefRollback, UsageError
+from cas.refs.entries import SpanEntry
+from cas.refs.names import collision_key
 
 if TYPE_CHECKING:
     from cas.catalog.spans import SpanQueries
@@ -25,6 +29,8 @@ __all__ = ["Catalog", "Position"]
 Position = tuple[int, str, int]  # (segment number, its digest, greatest stamp so far)
 # So many segments of its own may wait to be taken in.
 _MANY = 1000
+# From so many on they are taken in when the process ends.
+_MUCH = 32
 # From this many segments on, a log is worth asking for a checkpoint.
 _LONG = 512
 _START: Position = (0, "0" * 64, 0)
@@ -46,6 +52,8 @@ class Catalog:
         self._read_many = read_many or self._one_by_one
         self._spans: SpanQueries | None = None
         self._written: dict[tuple[str, str], list[Segment]] = {}
+        self._named: dict[tuple[str, str], set[str]] = {}
+        self._writing: dict[tuple[str, str], RefLog] = {}
         self._heads: dict[tuple[str, str], Position] = {}
         self._checked: set[tuple[str, str]] = set()
 
@@ -66,6 +74,9 @@ class Catalog:
         with self.database.lock:
             key = (log.project, log.domain)
             self._written.setdefault(key, []).append(segment)
+            self._writing[key] = log
+            named = self._named.setdefault(key, set())
+            named.update(collision_key(entry.name) for entry in segment.entries if not isinstance(entry, SpanEntry))
             head = self._heads.get(key)
             if head is not None and head[:2] == (segment.number - 1, segment.previous):
                 stamp = max((entry.stamp for entry in segment.entries), default=0)
@@ -82,6 +93,19 @@ class Catalog:
                 return self.catch_up(log)
             return head
 
+    def ready_for(self, log: RefLog, names: Iterable[str]) -> Position:
+        """Where a log ends as far as this process knows, after which the tables are right about some names of it.
+
+        As :meth:`catch_up` without ``probe``, but what this process wrote of other names waits, to be taken in many
+        segments at a time. For writers of a few names.
+        """
+        with self.database.lock:
+            head = self._heads.get((log.project, log.domain))
+            waiting = self._named.get((log.project, log.domain))
+            if head is None or (waiting and not waiting.isdisjoint(map(collision_key, names))):
+                return self.catch_up(log, probe=False)
+            return self.head(log)
+
     def catch_up(self, log: RefLog, *, probe: bool = True) -> Position:
         """Take in what is new in a log. Raises RefRollback where the log and its own chain disagree.
 
@@ -92,7 +116,7 @@ class Catalog:
             key = (log.project, log.domain)
             if not probe and key in self._heads:
                 return self._take_own(log, key)
-            own = self._written.pop(key, [])
+            own = self._taken(key)
             position = self.position(log)
             if own and own[0].number == position[0] + 1 and own[0].previous == position[1]:
                 self._apply(log, own)
@@ -110,10 +134,14 @@ class Catalog:
             return position
 
     def _take_own(self, log: RefLog, key: tuple[str, str]) -> Position:
-        own = self._written.pop(key, None)
+        own = self._taken(key)
         if own:
             self._apply(log, own)
         return self._heads[key]
+
+    def _taken(self, key: tuple[str, str]) -> list[Segment]:
+        self._named.pop(key, None)
+        return self._written.pop(key, [])
 
     def _read_on(self, log: RefLog, position: Position) -> None:
         try:
@@ -193,8 +221,14 @@ class Catalog:
         """Start afresh in a process just forked."""
         self.database.reopen()
         self._written.clear()
+        self._named.clear()
         self._heads.clear()
 
     def close(self) -> None:
-        """Take in what this process wrote last, so that the next one need not, and close the file."""
+        """Take in what this process wrote last, where that is much, so that the next one need not; close the file."""
+        with self.database.lock, suppress(UsageError, sqlite3.Error):
+            for log in self._writing.values():
+                own = self._taken((log.project, log.domain))
+                if len(own) >= _MUCH and self.position(log)[:2] == (own[0].number - 1, own[0].previous):
+                    self._apply(log, own)
         self.database.close()

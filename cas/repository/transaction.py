@@ -85,8 +85,12 @@ def publish(
         writer = repository.session.writer()
         literals = _encode(puts, writer, allow_pickle=allow_pickle)
         targets = list(map(itemgetter(1), puts))
-        # Outside a span a late look at the log is told by the append; inside, whoever puts is told now.
-        seen = {log: repository.catalog.catch_up(log, probe=span is not None)[0] for log in _logs(repository, targets)}
+        catalog, logs = repository.catalog, _logs(repository, targets)
+        if span is not None:
+            seen = {log: catalog.catch_up(log)[0] for log in logs}
+        else:  # a late look at the log is told by the append
+            names = set(map(itemgetter(2), map(itemgetter(0), targets)))
+            seen = {log: catalog.ready_for(log, names)[0] for log in logs}
         known = Known(repository.catalog, targets)
         if span is not None:
             check_names(known, targets)
@@ -182,7 +186,7 @@ def _append(
         return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
 
     now, author = repository.now, repository.author
-    publishing.append(catalog, log, plan, author=author, now=now, checked=known.fresh)
+    publishing.append(catalog, log, plan, author=author, now=now, asks=False, checked=known.fresh)
     names, partitions, _ = zip(*targets, strict=True)
     versions, stamps, spans = zip(*map(attrgetter("version", "stamp", "span"), ended), strict=True)
     places = rows(Place, *zip(*names, strict=True), partitions, versions, stamps)
