@@ -56,12 +56,18 @@ def pull(
         merging.check_twins(here.catalog, plan.scope, plan.entries, "this repository")
     count = sum(len(plan.entries) for plan in plans)
     with receiving(remote, jobs=jobs, progress=progress, dry=dry) as receiver:
-        walk = _walk(receiver, plans, bytes_too=bytes_too)
+        walk, lineage = _walk(receiver, plans, bytes_too=bytes_too)
         left_out = walk.broken({bytes.fromhex(entry.artifact) for plan in plans for entry in plan.versions})
         missing = _lacking(plans, left_out)
         if dry:
             return receiver.report(segments=fetched.segments, entries=count, missing=missing, dry=True)
-        receiver.staging.admit(walk.maps)
+        if left_out:
+            roots = {bytes.fromhex(entry.artifact) for plan in plans for entry in plan.versions} - left_out
+            wanted = set().union(lineage, *map(walk.below, roots))
+            receiver.staging.keep_only(wanted)
+            receiver.staging.admit([blob for blob in walk.maps if blob in wanted])
+        else:
+            receiver.staging.admit(walk.maps)
     found: list[Conflict] = []
     for plan in plans:
         kept = merging.without(plan.entries, left_out)
@@ -119,11 +125,12 @@ def _plan(remote: Remote, log: RefLog, selection: Selection) -> _Plan | None:
     return _Plan(scope, fresh, merging.needed(remote.catalog, scope, fresh), done)
 
 
-def _walk(receiver: Receiver, plans: Sequence[_Plan], *, bytes_too: bool) -> Walk:
+def _walk(receiver: Receiver, plans: Sequence[_Plan], *, bytes_too: bool) -> tuple[Walk, set[bytes]]:
+    """All that the plans' versions need, and the records of their spans."""
     artifacts = dict.fromkeys(bytes.fromhex(entry.artifact) for plan in plans for entry in plan.versions)
     walk = walk_content(artifacts, receiver.look, kind=Kind.ARTIFACT, deep=lambda _: bytes_too)
-    walk.kinds.update(walk_lineage([*_closings(plans), *walk.spans], receiver.look).kinds)
-    return walk
+    lineage = walk_lineage([*_closings(plans), *walk.spans], receiver.look)
+    return walk, set(lineage.kinds)
 
 
 def _closings(plans: Sequence[_Plan]) -> list[bytes]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from cas.objects.appending import names
 from cas.objects.ids import BlobId, Kind, ObjectId, object_id
 from cas.objects.maps import ChunkMap
 from cas.objects.packs import ENTRY, ENTRY_SIZE, MAGIC, footer, scan, verified
-from cas.objects.raw import RawEntry, mapped_size
+from cas.objects.raw import RawEntry, mapped_size, read_raw
 from cas.storage.durable import fsync_directory, fsync_file, make_directories, storage_errors, write_views
 
 if TYPE_CHECKING:
@@ -95,6 +95,16 @@ class Staging:
                 part.seal(self._store)
             self._parts, self._places, self._maps = [], {}, {}
             return total
+
+    def keep_only(self, keys: Collection[bytes]) -> None:
+        """Leave everything but these for the next transfer."""
+        with self._lock, storage_errors(f"write to {self._directory}"):
+            kept = [(place[0], place[1]) for key, place in self._places.items() if key in keys]
+            before, self._parts, self._places = self._parts, [], {}
+            for part, at in kept:
+                self._append([part.raw(at)])
+            for part in before:
+                part.close()
 
     def close(self) -> None:
         """Let go of the files; the next transfer takes them up."""
@@ -217,6 +227,10 @@ class _Part:
             if entry.kind is Kind.MAP:
                 self._mapped.add(mapped_size(entry.payload))
             at += len(entry.content)
+
+    def raw(self, at: int) -> RawEntry:
+        length = ENTRY.unpack(os.pread(self._descriptor, ENTRY_SIZE, at))[1]
+        return read_raw(os.pread(self._descriptor, ENTRY_SIZE + length, at))[0]
 
     def load(self, at: int) -> tuple[Kind, bytes]:
         number, length, ident = ENTRY.unpack(os.pread(self._descriptor, ENTRY_SIZE, at))

@@ -53,11 +53,15 @@ class FsspecClient:
 
     def close(self) -> None:
         """Close the session: the filesystem would when it is collected, but waits a tenth of a second at most."""
-        creator, session = (getattr(self.filesystem, name, None) for name in ("_s3creator", "_session"))
-        if creator is not None:  # s3fs
-            self._finish(creator.__aexit__, None, None, None)
-        elif session is not None:  # gcsfs
-            self._finish(session.close)
+        s3fs, gcsfs, adlfs = (
+            getattr(self.filesystem, name, None) for name in ("_s3creator", "_session", "service_client")
+        )
+        if s3fs is not None:
+            self._finish(s3fs.__aexit__, None, None, None)
+        elif gcsfs is not None:
+            self._finish(gcsfs.close)
+        elif adlfs is not None:
+            self._finish(adlfs.close)
 
     def _finish(self, ending: Callable[..., Any], *arguments: object) -> None:
         from fsspec.asyn import sync
