@@ -88,12 +88,13 @@ def span_context(
     *,
     metadata: Mapping[str, Any] | None = None,
     atomic: bool = False,
+    parent: SpanId = None,
 ) -> context.SpanContext[S]:
     """As :func:`cas.span_context`; a new span is an awaitable :class:`Span`."""
     if span is None:
         made: Any = Span(label=label)
-        return context.span_context(made, metadata=metadata, atomic=atomic)
-    return context.span_context(span, label, metadata=metadata, atomic=atomic)
+        return context.span_context(made, metadata=metadata, atomic=atomic, parent=parent)
+    return context.span_context(span, label, metadata=metadata, atomic=atomic, parent=parent)
 
 
 def current_span(*, allow_none: bool = False) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from cas.errors import SpanError
 from cas.models.span import Span, span_of_open, stored_fields
-from cas.models.tree import current_span_id
+from cas.models.tree import SpanId, current_span_id, span_bytes
 from cas.repository.current import current
 from cas.spans.current import STACK
 
@@ -26,10 +26,11 @@ class SpanContext(Generic[S]):
     """What :func:`span_context` returns: for ``with``, and for ``async with``, where what may touch the disk runs in a
     thread."""
 
-    def __init__(self, span: S, metadata: Mapping[str, Any] | None, atomic: bool) -> None:
+    def __init__(self, span: S, metadata: Mapping[str, Any] | None, atomic: bool, parent: SpanId = None) -> None:
         self.span = span
         self._metadata = {**span.metadata, **(metadata or {})}
         self._atomic = atomic
+        self._under = parent
         self.active: ActiveSpan | None = None
         self._token: Token[tuple[ActiveSpan, ...]] | None = None
 
@@ -47,6 +48,7 @@ class SpanContext(Generic[S]):
                 atomic=self._atomic,
                 kind=span.polymorphic_identity,
                 fields=stored_fields(span),
+                parent=None if self._under is None else span_bytes(repository, self._under).hex(),
             )
         return self.active
 
@@ -98,19 +100,23 @@ def span_context(
     *,
     metadata: Mapping[str, Any] | None = None,
     atomic: bool = False,
+    parent: SpanId = None,
 ) -> SpanContext[S]:
     """A ``with`` or ``async with`` block that is a span: a new one with a ``label``, or ``span``.
 
-    ``span`` is one of one's own class, or one to enter again.
+    ``span`` is one of one's own class, or one to enter again. ``parent`` is the id of the span around a new one where
+    the context does not tell, in another process or thread.
     The span closes also when the body raises; its status and error are kept, and the exception goes on. ``metadata``
     holds JSON-like values; ``atomic`` holds back everything published inside until the span closes well. Raises
     SpanError where both span and label are given.
     """
-    return SpanContext(check_span(span, label), metadata, atomic)
+    return SpanContext(check_span(span, label, parent), metadata, atomic, parent)
 
 
-def check_span(span: Any, label: str | None) -> Any:
+def check_span(span: Any, label: str | None, parent: SpanId = None) -> Any:
     """The span to enter. Raises SpanError where both, or something else, was given."""
+    if parent is not None and isinstance(span, Span) and span.node_id is not None:
+        raise SpanError("a span that is entered again keeps its parent", hint="leave parent= out")
     if span is not None and label is not None:
         raise SpanError(
             "give span_context a span or a label, not both", hint="set the label on the span: MySpan(label=…)"

@@ -313,11 +313,16 @@ class Repository:
         atomic: bool = False,
         kind: str = "",
         fields: Mapping[str, Any] | None = None,
+        parent: str | None = None,
     ) -> ActiveSpan:
-        """A span to enter with ``with`` or ``async with``; ``atomic`` holds back what spans inside it publish, too."""
-        from cas.repository.spanning import ActiveSpan
+        """A span to enter with ``with`` or ``async with``; ``atomic`` holds back what spans inside it publish, too.
 
-        return ActiveSpan(self, label, metadata=metadata, atomic=atomic, kind=kind, fields=fields)
+        ``parent`` is the id of the span around it where the context does not tell: in another process or thread.
+        """
+        from cas.repository.spanning import ActiveSpan, parent_id
+
+        under = None if parent is None else parent_id(self, parent)
+        return ActiveSpan(self, label, metadata=metadata, atomic=atomic, kind=kind, fields=fields, parent=under)
 
     def span_again(self, span: str) -> ActiveSpan:
         """A span that was closed, to enter again and add to."""

@@ -13,7 +13,7 @@ from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from cas.errors import SpanError
+from cas.errors import SpanError, SpanNotFound
 from cas.objects.ids import ArtifactId, Kind, ObjectId, SpanId
 from cas.refs.entries import Entry, SpanEntry, VersionEntry
 from cas.refs.names import Name
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from cas.repository.info import SpanInfo
     from cas.repository.repository import Repository
 
-__all__ = ["ActiveSpan", "entry_of", "publish_closed"]
+__all__ = ["ActiveSpan", "entry_of", "parent_id", "publish_closed"]
 
 
 class ActiveSpan:
     """A span that is open, or about to be: use it as ``with`` or ``async with``.
 
     ``again`` is a span that was closed, to be entered another time: its id stays, and a further closing record
-    adds to it.
+    adds to it. ``parent`` is the span to count as around it, instead of the one that is.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class ActiveSpan:
         kind: str = "",
         fields: Mapping[str, Any] | None = None,
         again: SpanInfo | None = None,
+        parent: SpanId | None = None,
     ) -> None:
         if not isinstance(label, str) or not label:
             raise SpanError(f"a span's label is a text that is not empty, not {label!r}")
@@ -65,6 +66,7 @@ class ActiveSpan:
         self._kind = kind
         self._fields = dict(fields or {})
         self._again = again
+        self._under = parent
         self._token: Token[tuple[ActiveSpan, ...]] | None = None
         self._state: SpanState | None = None
         self._parent: ActiveSpan | None = None
@@ -209,8 +211,10 @@ class ActiveSpan:
         around = next((span for span in STACK.all() if span._repository.is_same(repository)), None)
         self._process = os.getpid()
         with repository.lock:
+            if self._under is not None:
+                around = repository.session.open_spans.get(self._under)  # None: it runs in another process
             if self._again is None:
-                self._open(around)
+                self._open(around.id_bytes if around is not None else self._under)
             else:
                 self._reopen(self._again)
             here = around is not None and around._process == self._process and self._again is None
@@ -219,10 +223,9 @@ class ActiveSpan:
         self._token = STACK.push(self)
         return self
 
-    def _open(self, around: ActiveSpan | None) -> None:
+    def _open(self, parent: SpanId | None) -> None:
         repository = self._repository
         code = code_version(os.getcwd())  # noqa: PTH109 - a Path per span costs more than the call
-        parent = around.id_bytes if around is not None else None
         opened = SpanOpen(
             self._label,
             parent,
@@ -260,6 +263,8 @@ class ActiveSpan:
             # A forked child leaves the block too; the span belongs to the process that opened it.
             return
         with self._repository.lock:
+            if self._parent is not None and not self._parent.is_open:
+                self._parent = None  # it ended first (a task or thread outlived it), and lists nothing any more
             try:
                 if error is None:
                     self._close_well()
@@ -382,6 +387,18 @@ class ActiveSpan:
         """Its opening record, and a closing record of status ``open`` with what it collected so far."""
         so_far = self.state.close("open", self._repository.session.tick(), None, [])
         return self._opening, records.encode(so_far)
+
+
+def parent_id(repository: Repository, span: str) -> SpanId:
+    """The id that names a parent. A whole one is taken as it is: the span may run in another process, or on another
+    machine. Raises SpanNotFound, AmbiguousRef."""
+    text = span.removeprefix("%").lower()
+    if len(text) != 64:
+        text = repository.span_info(text).id
+    try:
+        return SpanId(ObjectId(bytes.fromhex(text)))
+    except ValueError:
+        raise SpanNotFound(f"{span!r} is no span id", hint="see them: cas span list") from None
 
 
 def publish_closed(
