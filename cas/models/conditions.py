@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ _OPERATORS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<=
 _MISSING: Any = object()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ValueFilter:
     """Conditions on one value, all of which must hold: ``ValueFilter(ge=1, lt=5)``.
 
@@ -39,6 +39,10 @@ class ValueFilter:
     like: str | Any = _MISSING
     glob: str | None = None
     is_null: bool | None = None
+
+    def __repr__(self) -> str:
+        given = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
+        return f"ValueFilter({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
 def compare(column: str, wanted: Any, *, patterns: bool = False, form: Callable[[Any], Any] | None = None) -> Sql:
