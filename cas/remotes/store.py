@@ -97,6 +97,11 @@ class ReadStore:
         self.retry = retry or Retry(client.attempts)
         self.listable = client.listable
         self.url = client.url
+        look = getattr(client, "folders", None)
+        self.folders: Callable[[str], builtins.list[str]] | None = None
+        """From ``refs/`` to the names of the folders in it, in one request for a thousand; None: it cannot tell."""
+        if look is not None:
+            self.folders = lambda prefix: self._attempt("listing", prefix, lambda: sorted(look(prefix)))
 
     def list(self, prefix: str) -> Iterator[FileInfo]:
         """The files whose name begins with ``prefix``, by name; fresh on every call."""

@@ -94,6 +94,12 @@ class ObstoreClient:
                     if name.startswith(prefix):
                         yield FileInfo(name, int(meta["size"]), from_datetime(meta["last_modified"]))
 
+    def folders(self, prefix: str) -> list[str]:
+        """The common prefixes of one listing with a delimiter."""
+        with self._plain_errors():
+            found = self._obstore.list_with_delimiter(self._store, self._location.full(prefix.rstrip("/")))
+        return [path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]
+
     def put_new(self, name: str, content: bytes) -> None:
         """One conditional PUT."""
         with self._plain_errors():

@@ -68,6 +68,23 @@ class S3Client(FsspecClient):
                 return
             page = {"ContinuationToken": found["NextContinuationToken"]}
 
+    def folders(self, prefix: str) -> list[str]:
+        """The common prefixes of a listing with a delimiter."""
+        page: dict[str, str] = {}
+        names: list[str] = []
+        while True:
+            found = self.filesystem.call_s3(
+                "list_objects_v2",
+                Bucket=self.location.host,
+                Prefix=self.location.full(prefix),
+                Delimiter="/",
+                **page,
+            )
+            names += [one["Prefix"].rstrip("/").rpartition("/")[2] for one in found.get("CommonPrefixes", ())]
+            if not found.get("IsTruncated"):
+                return names
+            page = {"ContinuationToken": found["NextContinuationToken"]}
+
 
 def _config(options: Mapping[str, str]) -> dict[str, Any]:
     config: dict[str, Any] = {
