@@ -8,8 +8,9 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-__all__ = ["configuration_path", "find_author"]
+__all__ = ["configuration_path", "find_author", "read_configuration"]
 
 
 def find_author(configured: str = "", environment: Mapping[str, str] | None = None) -> str:
@@ -26,22 +27,30 @@ def configuration_path(environment: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".config") / "cas" / "config.toml"
 
 
-def _from_configuration(environment: Mapping[str, str]) -> str:
+def read_configuration(path: Path) -> dict[str, Any]:
+    """The user's own settings, empty where there are none. Raises UsageError where they are not TOML."""
     try:
-        content = configuration_path(environment).read_bytes()
+        content = path.read_bytes()
     except (OSError, RuntimeError):  # no such file, or no home directory at all
-        return ""
+        return {}
     import tomli
 
     try:
-        user = tomli.loads(content.decode()).get("user", {})
+        return tomli.loads(content.decode())
     except ValueError as error:
         from cas.errors import UsageError
 
         raise UsageError(
-            f"{configuration_path(environment)} is not TOML: {error}",
-            hint='it should say, under [user]: author = "Ann <ann@example.org>"',
+            f"{path} is not TOML: {error}", hint='it should say, under [user]: author = "Ann <ann@example.org>"'
         ) from None
+
+
+def _from_configuration(environment: Mapping[str, str]) -> str:
+    try:
+        path = configuration_path(environment)
+    except RuntimeError:  # no home directory at all
+        return ""
+    user = read_configuration(path).get("user", {})
     author = user.get("author") if isinstance(user, dict) else None
     return author.strip() if isinstance(author, str) else ""
 

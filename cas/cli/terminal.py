@@ -43,11 +43,13 @@ class Terminal:
 
         One that will write also knows its author. Raises ReadOnly for that with ``--at``.
         """
+        from cas.repository import places
         from cas.repository.opening import open_repository
 
         cache = None if self.url is None else cache_directory()
         repository = open_repository(self.url, trust=self.trust, cache=cache)
         self._opened.append(repository)
+        places.ask(lambda name: _place(repository, name))
         if writing:
             from cas.cli.author import find_author
 
@@ -148,6 +150,12 @@ def cache_directory() -> str:
     """Where what is read from repositories at URLs is kept: ``$XDG_CACHE_HOME/cas``, by default under ``~/.cache``."""
     base = os.environ.get("XDG_CACHE_HOME", "") or os.path.expanduser("~/.cache")  # noqa: PTH111 - without pathlib
     return f"{base}/cas"
+
+
+def _place(repository: Repository, name: str) -> str | None:
+    from cas.cli.storages import place  # few commands ever ask
+
+    return place(repository, name)
 
 
 def change_directory(paths: Sequence[str]) -> str | None:

@@ -20,6 +20,7 @@ from typing_extensions import Self
 
 from cas.errors import CasError, DeclarationError, ObjectNotFound, StorageError, StorageUnknown
 from cas.objects.ids import blob_id
+from cas.repository.places import place_of
 
 __all__ = ["FileSystem", "FsspecStorage", "S3Storage", "Storage", "call", "find_storage", "map_storages"]
 
@@ -167,9 +168,10 @@ class S3Storage(FsspecStorage):
 
 
 def map_storages(places: Mapping[str, str]) -> None:
-    """Say where names lead, as a user's configuration does: ``{name: directory or URL}``, opened when first needed.
+    """Say where names lead: ``{name: directory or URL}``, opened when first needed.
 
-    A class's own storage and a registered one go before. Replaces what an earlier call said of the same names.
+    A class's own storage and a registered one go before, ``[storage.NAME]`` and ``[remote.NAME]`` of the repository's
+    config after. Replaces what an earlier call said of the same names.
     """
     _PLACES.update(places)
 
@@ -182,14 +184,14 @@ def find_storage(name: str, declared: Storage | str | None = None) -> Storage:
     if found is None:
         raise StorageUnknown(
             f"no storage named {name!r} is known here",
-            hint=f"declare it on the model's field, or say where it is: cas.map_storages({{{name!r}: …}})",
+            hint=f'say where it is: cas.map_storages({{{name!r}: …}}), or [storage.{name}] url = "…" in config.toml',
         )
     return found
 
 
 def _placed(name: str) -> Storage | None:
     """The storage of a name that the user's configuration maps."""
-    place = _PLACES.get(name)
+    place = _PLACES.get(name) or place_of(name)
     if place is None:
         return None
     protocol, scheme, rest = place.partition("://")

@@ -65,7 +65,10 @@ def _scalar(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if isinstance(value, complex):
         return [plain(value.real), plain(value.imag)]
-    for method in ("tolist", "to_pylist", "to_dict"):  # numpy arrays and scalars, Arrow arrays, records
+    fields = getattr(type(value), "__dataclass_fields__", None)
+    if fields is not None:  # models, which read as records of their fields where their class is not known
+        return {name: plain(getattr(value, name)) for name in fields}
+    for method in ("tolist", "to_pylist", "to_dict", "model_dump"):  # numpy, Arrow, records, pydantic
         convert = getattr(value, method, None)
         if callable(convert):
             converted = convert()
