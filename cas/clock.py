@@ -15,6 +15,7 @@ from collections.abc import Callable
 Clock = Callable[[], int]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_NAIVE_EPOCH = datetime(1970, 1, 1)
 
 
 def now() -> int:
@@ -36,7 +37,8 @@ def from_datetime(value: datetime) -> int:
 
 def to_iso(microseconds: int) -> str:
     """``2026-11-22T07:40:49.000123Z``; sorts as the time does."""
-    return to_datetime(microseconds).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # A third of what strftime takes; every span and segment says when.
+    return (_NAIVE_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds") + "Z"
 
 
 def from_iso(text: str) -> int:

@@ -17,16 +17,23 @@ from cas.literals.literal import Literal
 from cas.repository import ArtifactVersion, Repository
 from cas.repository.current import LOCK
 
-__all__ = ["resolve_without_repository", "take_arguments"]
+__all__ = ["NOTHING", "Stored", "resolve_without_repository", "take_arguments"]
 
 
-def take_arguments(interface: Interface, arguments: MutableMapping[str, Any], setting: Setting) -> None:
+Stored = Mapping[str, tuple[Literal, bytes]]
+"""Arguments whose literal is known already, with its id."""
+NOTHING: Stored = {}
+
+
+def take_arguments(
+    interface: Interface, arguments: MutableMapping[str, Any], setting: Setting, stored: Stored = NOTHING
+) -> None:
     """Put values where queries stand, and record all. Raises RefNotFound where a query finds nothing."""
     repo = setting.repo
     pinned = {name: value for name, value in arguments.items() if isinstance(value, ArtifactVersion)}
     queries = _queries(interface, arguments)
     plain = {name: value for name, value in arguments.items() if name not in queries and name not in pinned}
-    found = _record_values(plain, interface, setting)
+    found = _record_values(plain, interface, setting, stored)
     for name, given in pinned.items():
         arguments[name] = _taken(name, given, given.ref, setting)
     references = _references(interface, found | pinned)
@@ -66,17 +73,23 @@ def _queries(interface: Interface, arguments: Mapping[str, Any]) -> dict[str, Ar
     return interface.ordered(given)
 
 
-def _record_values(values: Mapping[str, Any], interface: Interface, setting: Setting) -> dict[str, ArtifactVersion]:
+def _record_values(
+    values: Mapping[str, Any], interface: Interface, setting: Setting, stored: Stored
+) -> dict[str, ArtifactVersion]:
     """Record plain arguments as literals, or as the version that this run has made or resolved with that value."""
     found: dict[str, ArtifactVersion] = {}
     repo, span, run = setting
     with repo.lock:
         writer = repo.session.writer()
         for name, value in values.items():
-            literal = _stored(value, writer, name)
-            if literal is None:
-                continue
-            version = run.find(value, literal.id, interface.artifacts.get(name))
+            if name in stored:
+                literal, ident = stored[name]
+            else:
+                encoded = _stored(value, writer, name)
+                if encoded is None:
+                    continue
+                literal, ident = encoded, encoded.id
+            version = run.find(value, ident, interface.artifacts.get(name))
             if version is None:
                 span.read_literal(literal, name)
             else:

@@ -13,7 +13,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from cas.errors import NoRepository
-from cas.flows.arguments import resolve_without_repository, take_arguments
+from cas.flows.arguments import NOTHING, Stored, resolve_without_repository, take_arguments
 from cas.flows.publication import plain_result, publish_outputs
 from cas.flows.run import Setting, entered_run
 from cas.flows.running import Frame, current_frame, entered
@@ -30,8 +30,8 @@ class NoRepositoryWarning(UserWarning):
     """A task or workflow that runs as a plain function, since there is no repository."""
 
 
-def call(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a function as a task or workflow, in the current repository."""
+def call(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], stored: Stored = NOTHING) -> Any:
+    """Call a function as a task or workflow, in the current repository; some arguments may be ``stored`` already."""
     bound = _bound(flow, args, kwargs)
     repo = _repository(flow)
     if repo is None:
@@ -40,7 +40,7 @@ def call(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) ->
             return plain_result(flow.interface, frame, flow.function(*bound.args, **bound.kwargs))
     with entered_run() as run, repo.span(flow.name, metadata=flow.metadata) as span, entered(Frame()) as frame:
         setting = Setting(repo, span, run)
-        take_arguments(flow.interface, bound.arguments, setting)
+        take_arguments(flow.interface, bound.arguments, setting, stored)
         result = flow.function(*bound.args, **bound.kwargs)
         return publish_outputs(flow.interface, bound.arguments, frame, result, setting)
 
@@ -60,10 +60,24 @@ async def call_async(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[s
         return publish_outputs(flow.interface, bound.arguments, frame, result, setting)
 
 
-def _bound(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+class _Named:
+    """Arguments that all go by keyword."""
+
+    args: tuple[Any, ...] = ()
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self.arguments = self.kwargs = arguments
+
+
+def _bound(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments | _Named:
     """The arguments by parameter; raises TypeError as any call does."""
-    bound = flow.interface.signature.bind(*args, **kwargs)
-    bound.apply_defaults()
+    defaults = flow.interface.defaults
+    bound: inspect.BoundArguments | _Named
+    if not args and defaults is not None and (named := {**defaults, **kwargs}).keys() == flow.interface.known:
+        bound = _Named({name: named[name] for name in flow.interface.names})
+    else:
+        bound = flow.interface.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
     frame = current_frame()
     if frame is not None:
         frame.unwrap(bound.arguments)

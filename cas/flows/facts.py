@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from cas.errors import DeclarationError, InvalidRefName
-from cas.refs.names import check_declared_keys, check_name, check_version
+from cas.refs.names import check_declared_keys, check_domain, check_name, check_project, check_version
 from cas.refs.partitions import Granularity
 
 __all__ = ["Address", "Facts", "declare", "type_text"]
@@ -92,6 +92,10 @@ def declare(
     if not name or not isinstance(name, str):
         raise DeclarationError("an artifact needs a name", hint='Artifact(name="my_data")')
     check_name(name)
+    if project is not None:
+        check_project(project)
+    if domain is not None:
+        check_domain(domain)
     if version is not None:
         check_version(version)
     return Facts(

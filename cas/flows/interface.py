@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin
 
 from typing_extensions import get_type_hints
@@ -39,7 +40,8 @@ class Interface:
     """What is known of a function before it runs.
 
     ``queries`` holds the parameters whose default is a query, in the order in which they can be resolved;
-    ``optional`` those that take None; ``artifacts`` the artifact that a parameter is annotated with.
+    ``optional`` those that take None; ``artifacts`` the artifact that a parameter is annotated with; ``defaults`` are
+    those of all parameters, None where not every parameter can be given by keyword.
     """
 
     name: str
@@ -52,6 +54,12 @@ class Interface:
     artifacts: dict[str, Facts]
     is_async: bool
     names: tuple[str, ...]
+    defaults: dict[str, Any] | None
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The names of the parameters, as a set."""
+        return frozenset(self.names)
 
     @staticmethod
     def of(function: Callable[..., Any], namespace: Mapping[str, Any] | None = None) -> Interface:
@@ -76,6 +84,7 @@ class Interface:
             artifacts=artifacts,
             is_async=inspect.iscoroutinefunction(function),
             names=names,
+            defaults=_defaults(signature),
         )
         for output in outputs:
             _check_bound_inputs(interface, output)
@@ -156,6 +165,13 @@ def _hints(function: Callable[..., Any], name: str, namespace: Mapping[str, Any]
                     hint="import what it names at run time too, so that its artifacts can be seen",
                 ) from None
     return hints
+
+
+def _defaults(signature: inspect.Signature) -> dict[str, Any] | None:
+    by_keyword = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    if any(p.kind not in by_keyword for p in signature.parameters.values()):
+        return None
+    return {p.name: p.default for p in signature.parameters.values() if p.default is not p.empty}
 
 
 def _closure(function: Any) -> dict[str, Any]:

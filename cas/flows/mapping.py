@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cas.errors import NoRepository, UsageError
+from cas.errors import CodecError, NoRepository, UsageError
+from cas.flows.arguments import Stored
+from cas.flows.calling import call
 from cas.flows.run import entered_run
 from cas.flows.task import Flow, Task
+from cas.literals import registry
+from cas.literals.literal import Literal, literal_ids
+from cas.repository import Repository
 from cas.repository.current import current
 
 __all__ = ["MapTask", "map_task"]
@@ -31,7 +36,8 @@ class MapTask:
             return [self.flow(**row) for row in rows]
         metadata = {"kind": "map", "function": self.flow.metadata["function"], "count": len(rows)}
         with entered_run(), repo.span(self.name, metadata=metadata, atomic=True):
-            return [self.flow(**row) for row in rows]
+            stored = _stored(repo, rows)
+            return [call(self.flow, (), row, known) for row, known in zip(rows, stored, strict=True)]
 
 
 def map_task(function: Callable[..., Any]) -> MapTask:
@@ -61,3 +67,24 @@ def _rows(flow: Flow[..., Any], fixed: Mapping[str, object], lists: Mapping[str,
         raise UsageError(f"map {flow.name}: the lists must be of one length: {said}")
     count = next(iter(lengths.values()))
     return [{**fixed, **{name: values[n] for name, values in columns.items()}} for n in range(count)]
+
+
+def _stored(repo: Repository, rows: Sequence[Mapping[str, object]]) -> list[Stored]:
+    """The literals of those arguments that are plain values, stored all at once."""
+    found: list[dict[str, tuple[Literal, bytes]]] = [{} for _ in rows]
+    with repo.lock:
+        writer = repo.session.writer()
+        for name in rows[0] if rows else ():
+            values = [row[name] for row in rows]
+            if not set(map(type, values)) <= _PLAIN:
+                continue
+            try:
+                literals = registry.encode_many(values, writer)
+            except CodecError:
+                continue
+            for one, literal, ident in zip(found, literals, literal_ids(literals), strict=True):
+                one[name] = literal, ident
+    return list(found)
+
+
+_PLAIN = frozenset({int, float, bool, str, type(None)})

@@ -14,9 +14,11 @@ from cas.flows.facts import Facts, type_text
 from cas.flows.interface import Interface, Output
 from cas.flows.run import Setting
 from cas.flows.running import Frame
-from cas.refs import grammar
+from cas.refs.names import Name
 from cas.refs.partitions import Partition
-from cas.repository import Repository
+from cas.repository.known import Said
+from cas.repository.publishing import Target
+from cas.repository.transaction import Put, publish
 
 __all__ = ["UnusedCreationWarning", "plain_result", "publish_outputs"]
 
@@ -37,16 +39,16 @@ def publish_outputs(
     interface: Interface, arguments: Mapping[str, Any], frame: Frame, result: Any, setting: Setting
 ) -> Any:
     """Put the outputs, and give the result back as the caller gets it. Raises PublishError: nothing is published."""
-    repo, _, run = setting
+    repo, span, run = setting
     claimed = _claim(interface, frame, result)
     if claimed:
         settled = [
             (one, settle(one.output.binding, one.creation, arguments, where=one.output.where)) for one in claimed
         ]
-        with repo.batch() as batch:
-            pending = [_put(batch, repo, one, partition) for one, partition in settled]
-        for one in pending:
-            run.add(one.artifact)
+        said: dict[Name, Said] = {}
+        puts = [_put(setting, one, partition, said) for one, partition in settled]
+        for version in publish(repo, puts, span, said=said):
+            run.add(version)
     return _restored(interface, frame, result, claimed)
 
 
@@ -55,20 +57,34 @@ def plain_result(interface: Interface, frame: Frame, result: Any) -> Any:
     return _restored(interface, frame, result, _claim(interface, frame, result))
 
 
-def check_declared(repo: Repository, facts: Facts) -> None:
-    """Declare the name with its first version. Raises PartitionError where it was declared with other keys."""
-    name = reading.name_of(repo, facts)
-    declared = reading.declared(repo, name)
+def check_declared(setting: Setting, name: Name, facts: Facts) -> Said | None:
+    """What a name is to be declared as with its first version; None where the log declares it so already.
+
+    Raises PartitionError where it was declared with other keys, by the log or in this run.
+    """
+    repo, span, run = setting
+    before = run.declared.get(name)
+    if before is not None and before[0] is facts:
+        return before[1]
     granularity = facts.granularity.value if facts.granularity is not None else None
-    if declared is None or declared.keys is None:
-        repo.declare("/".join(name), keys=facts.keys, granularity=granularity, type=type_text(facts))
+    declared = reading.declared(repo, name)
+    said: Said | None = Said(facts.keys, facts.granularity, type_text(facts))
+    if declared is not None and declared.keys is not None:
+        _check_same(facts, declared.keys, declared.granularity, granularity)
+        said = None
+    elif (earlier := span.said().get(name)) is not None:
+        _check_same(facts, earlier.keys, earlier.granularity and earlier.granularity.value, granularity)
+    run.declared[name] = facts, said
+    return said
+
+
+def _check_same(facts: Facts, keys: tuple[str, ...], declared: str | None, granularity: str | None) -> None:
+    if set(keys) == set(facts.keys) and (declared or None) == granularity:
         return
-    if set(declared.keys) == set(facts.keys) and (declared.granularity or None) == granularity:
-        return
-    missing = [key for key in facts.keys if key not in declared.keys]
+    missing = [key for key in facts.keys if key not in keys]
     raise PartitionError(
-        f"{facts.name!r} was first published with the partition keys {list(declared.keys)} and "
-        f"{_time_words(declared.granularity)}; here it is declared with {list(facts.keys)} "
+        f"{facts.name!r} was first published with the partition keys {list(keys)} and "
+        f"{_time_words(declared)}; here it is declared with {list(facts.keys)} "
         f"and {_time_words(granularity)}",
         hint=f"extend it: cas declare {facts.name} --add-key {missing[0]}" if missing else "use the same declaration",
     )
@@ -105,18 +121,18 @@ def _restored(interface: Interface, frame: Frame, result: Any, claimed: list[Cla
     return type(result)(*items) if hasattr(result, "_fields") else tuple(items)
 
 
-def _put(batch: Any, repo: Repository, one: Claimed, partition: Partition) -> Any:
+def _put(setting: Setting, one: Claimed, partition: Partition, said: dict[Name, Said]) -> Put:
     facts = one.output.binding.facts
-    check_declared(repo, facts)
-    name = reading.name_of(repo, facts)
-    ref = grammar.format(grammar.Revision(None, name.project, name.domain, name.name, partition, None, (), None, None))
+    name = reading.name_of(setting.repo, facts)
+    declared = check_declared(setting, name, facts)
+    if declared is not None:
+        said[name] = declared
     creation = one.creation
-    return batch.put(
+    return Put(
         one.value,
-        ref,
-        version=facts.version,
-        metadata=dict(creation.metadata) if creation is not None and creation.metadata else None,
-        cards=named(creation.cards) if creation is not None and creation.cards else None,
+        Target(name, partition, facts.version),
+        dict(creation.metadata) if creation is not None and creation.metadata else None,
+        named(creation.cards) if creation is not None and creation.cards else None,
     )
 
 

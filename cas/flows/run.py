@@ -10,7 +10,9 @@ from contextvars import ContextVar, Token
 from typing import NamedTuple
 
 from cas.flows.facts import Facts
+from cas.refs.names import Name
 from cas.repository import ArtifactVersion, Repository
+from cas.repository.known import Said
 from cas.repository.spanning import ActiveSpan
 
 __all__ = ["Run", "Setting", "entered_run"]
@@ -31,17 +33,19 @@ class Run:
     """The versions that the functions of one run resolved or published, by the id of their literal."""
 
     def __init__(self) -> None:
-        self._versions: dict[str, list[ArtifactVersion]] = {}
+        self._versions: dict[bytes, list[ArtifactVersion]] = {}
+        self.declared: dict[Name, tuple[Facts, Said | None]] = {}
+        """What was checked of names against the log: the declaration, and what there is left to declare."""
 
     def add(self, version: ArtifactVersion) -> None:
         """Note a version that was resolved or made."""
-        self._versions.setdefault(version.literal_id, []).append(version)
+        self._versions.setdefault(bytes.fromhex(version.literal_id), []).append(version)
 
     def find(self, value: object, literal_id: bytes, facts: Facts | None = None) -> ArtifactVersion | None:
         """The last noted version that holds this value (of this artifact, where ``facts`` says which)."""
         if facts is None and any(value is common for common in _COMMON):
             return None
-        noted = reversed(self._versions.get(literal_id.hex(), ()))
+        noted = reversed(self._versions.get(literal_id, ()))
         return next((one for one in noted if facts is None or one.name == facts.name), None)
 
 

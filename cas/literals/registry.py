@@ -182,8 +182,17 @@ def _encode(
 
 def encode_many(values: Iterable[object], writer: Writer, *, allow_pickle: bool = False) -> list[Literal]:
     """Store many values; one literal for each. Plain JSON-like values go the fast way, as one batch of blobs."""
-    batch = list(values)
+    batch: list[Any] = list(values)
     kinds = list(map(type, batch))
+    if batch and set(kinds) == {str}:
+        try:
+            contents = list(map(str.encode, batch))
+        except UnicodeEncodeError as error:
+            raise CodecError(f"a text is not valid Unicode: {error}") from error
+        rows = zip(
+            repeat(TEXT.type), repeat(TEXT.version), writer.put_blobs(contents), map(len, contents), strict=False
+        )
+        return list(map(tuple.__new__, repeat(Literal), rows))
     if str not in kinds and all_flat(batch):
         try:
             contents = list(map(encode_flat, batch))

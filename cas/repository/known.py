@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cas.errors import PartitionError, RefNameCollision
 from cas.refs.names import Name, collision_key
@@ -16,12 +16,23 @@ if TYPE_CHECKING:
     from cas.catalog.refs import Declared, Row
     from cas.repository.publishing import Target
 
-__all__ = ["Known", "New", "check_names"]
+__all__ = ["Known", "New", "Said", "check_names"]
 
 # From this many on, names of a batch (or the tips of one name) are fetched whole rather than one by one.
 _WHOLE = 50
 
-New = tuple[Name, tuple[str, ...], Granularity | None]
+New = tuple[Name, tuple[str, ...], Granularity | None, "str | None"]
+
+
+class Said(NamedTuple):
+    """What whoever puts declares a name as, should the log declare nothing of it yet."""
+
+    keys: tuple[str, ...]
+    granularity: Granularity | None
+    type: str | None
+
+
+_NOTHING: Mapping[Name, Said] = {}
 
 
 class Known:
@@ -86,12 +97,13 @@ class Known:
         return whole.get(target.partition.text)
 
 
-def check_names(known: Known, targets: Sequence[Target]) -> list[New]:
-    """Check the partitions of targets against what their names declare; what new names need declared.
+def check_names(known: Known, targets: Sequence[Target], said: Mapping[Name, Said] = _NOTHING) -> list[New]:
+    """Check the partitions of targets against what their names declare; what new names need declared, as it is ``said``
+    or by their first partitions.
 
     Raises PartitionError on a key or time that the declaration lacks, RefNameCollision on a twin of another name.
     """
-    if known.fresh and known.are_plainly_new() and set(map(itemgetter(1), targets)) == {EMPTY}:
+    if not said and known.fresh and known.are_plainly_new() and set(map(itemgetter(1), targets)) == {EMPTY}:
         return []
     shapes: dict[tuple[Name, tuple[str, ...], int], None] = {}
     for name, (pairs, time), _ in targets:
@@ -102,10 +114,14 @@ def check_names(known: Known, targets: Sequence[Target]) -> list[New]:
         every.update(dict.fromkeys(keys))
         if length:
             grains.add(Granularity.of_length(length))
-    return [new for name, (keys, grains) in wanted.items() if (new := _check(known, name, tuple(keys), grains))]
+    return [
+        new
+        for name, (keys, grains) in wanted.items()
+        if (new := _check(known, name, tuple(keys), grains, said.get(name)))
+    ]
 
 
-def _check(known: Known, name: Name, keys: tuple[str, ...], grains: set[Granularity]) -> New | None:
+def _check(known: Known, name: Name, keys: tuple[str, ...], grains: set[Granularity], said: Said | None) -> New | None:
     """Check one name; the declaration that it needs, where it is new and partitioned."""
     if len(grains) > 1:
         raise PartitionError(
@@ -114,17 +130,21 @@ def _check(known: Known, name: Name, keys: tuple[str, ...], grains: set[Granular
         )
     grain = next(iter(grains), None)
     declared = known.declared(name)
-    if declared is not None:
+    if said is not None and (declared is None or declared.keys is None):
+        _check_declared(name, said.keys, said.granularity.value if said.granularity else None, keys, grain)
+    elif declared is not None:
         _check_declared(name, declared.keys or (), declared.granularity, keys, grain)
         return None
-    twin = known.twin(name)
+    twin = known.twin(name) if declared is None else None
     if twin is not None:
         raise RefNameCollision(
             f"{name.name!r} differs from the name {twin!r} only by case or Unicode form",
             candidates=(twin,),
             hint=f"use {twin!r}, or a name that no file system confuses with it",
         )
-    return (name, tuple(sorted(keys)), grain) if keys or grain else None
+    if said is not None:
+        return name, *said
+    return (name, tuple(sorted(keys)), grain, None) if keys or grain else None
 
 
 def _check_declared(

@@ -196,5 +196,8 @@ def check_free(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None
 
 
 def declarations(new: Sequence[New], stamps: Stamps, writes: WriteIds) -> list[DeclareEntry]:
-    """The entries that declare new names by their first partitions."""
-    return [DeclareEntry(name.name, keys, grain, None, None, stamps.next(), writes.next()) for name, keys, grain in new]
+    """The entries that declare new names."""
+    return [
+        DeclareEntry(name.name, keys, grain, type_, None, stamps.next(), writes.next())
+        for name, keys, grain, type_ in new
+    ]

@@ -13,9 +13,10 @@ from cas.errors import RefConflict, TypeMismatch
 from cas.objects.ids import ArtifactId, Kind, ObjectId, SpanId
 from cas.refs.entries import Entry, SpanEntry, VersionEntry
 from cas.refs.names import Name
+from cas.refs.partitions import Granularity
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
-from cas.repository.known import Known, check_names
+from cas.repository.known import Known, Said, check_names
 from cas.repository.publishing import Target
 from cas.repository.spanning import entry_of, publish_closed
 from cas.repository.version import decode_record
@@ -23,6 +24,7 @@ from cas.spans import records
 from cas.spans.records import SpanClose, SpanOpen, SpanOutput
 
 if TYPE_CHECKING:
+    from cas.refs.log import RefLog
     from cas.repository.repository import Repository
 
 __all__ = ["recover"]
@@ -115,7 +117,7 @@ def _finish(repository: Repository, story: _Story, ident: ObjectId, closing: Spa
             repository.catalog.catch_up(log)
             missing = [entry for entry in entries if not repository.catalog.refs.has_write(entry.write)]
             if missing:
-                _publish(repository, (project, domain), (span, ident.hex(), _label(story, closing.span)), missing)
+                _publish(repository, closing, (span, ident.hex(), _label(story, closing.span)), missing, log)
     except RefConflict as error:
         told = {"type": type(error).__name__, "message": error.message}
         failed = SpanClose(closing.span, "failed", repository.session.tick(), told, [], [], [], [], [], ident)
@@ -124,11 +126,18 @@ def _finish(repository: Repository, story: _Story, ident: ObjectId, closing: Spa
 
 
 def _publish(
-    repository: Repository, scope: tuple[str, str], span: tuple[str, str, str], entries: Sequence[VersionEntry]
+    repository: Repository,
+    closing: SpanClose,
+    span: tuple[str, str, str],
+    entries: Sequence[VersionEntry],
+    log: RefLog,
 ) -> None:
-    log = repository.log_of(*scope)
-    targets = [Target(Name(*scope, entry.name), entry.partition, None) for entry in entries]
-    new = check_names(Known(repository.catalog, targets), targets)
+    targets = [Target(Name(log.project, log.domain, entry.name), entry.partition, None) for entry in entries]
+    said = {
+        Name(*one[:3]): Said(one.keys, Granularity(one.granularity) if one.granularity else None, one.type)
+        for one in closing.declared
+    }
+    new = check_names(Known(repository.catalog, targets), targets, said)
     _, _, stamp = repository.catalog.catch_up(log)
     declared = publishing.declarations(new, Stamps(after=stamp, now=repository.now()), WriteIds())
     # -1: nothing was checked against this log yet.

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from cas.errors import SpanError, SpanNotFound
 from cas.objects.ids import ArtifactId, Kind, ObjectId, SpanId
-from cas.refs.entries import Entry, SpanEntry, VersionEntry
+from cas.refs.entries import DeclareEntry, Entry, SpanEntry, VersionEntry
 from cas.refs.names import Name
 from cas.refs.partitions import Partition
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
-from cas.repository.known import Known, check_names
+from cas.repository.known import Known, Said, check_names
 from cas.repository.publishing import Target, Wish
 from cas.repository.version import ArtifactVersion, Place, encode_record
 from cas.spans import records
 from cas.spans.code import code_version
 from cas.spans.current import STACK
-from cas.spans.records import Intent, SpanInput, SpanOpen
+from cas.spans.records import Declared, Intent, SpanInput, SpanOpen
 from cas.spans.state import SpanState
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class ActiveSpan:
         self._process = 0
         self._wishes: list[Wish] = []
         self._held: dict[Name, dict[Partition, Wish]] = {}
+        self._said: dict[Name, Said] = {}
         self._closed = False
 
     # --- what it is ------------------------------------------------------------------------------
@@ -178,6 +179,19 @@ class ActiveSpan:
         partitions = self._held.setdefault(wish.target.name, {})
         partitions.pop(wish.target.partition, None)  # so that the newest is last
         partitions[wish.target.partition] = wish
+
+    def declare(self, said: Mapping[Name, Said]) -> None:
+        """Let names that it publishes be declared so, should the log declare nothing of them by then."""
+        self._said.update(said)
+
+    def said(self) -> dict[Name, Said]:
+        """What this span and those around it declare names as."""
+        return {name: said for span in reversed(self._repository.spans_around()) for name, said in span._said.items()}
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it publishes with an atomic span: itself, or one around it."""
+        return self._atomic or any(span._atomic for span in self._around())
 
     def wishes(self) -> list[Wish]:
         """Everything it holds back, in order."""
@@ -295,6 +309,7 @@ class ActiveSpan:
         if self._parent is not None and any(span._atomic for span in self._around()):
             # An atomic span around this one holds everything back; it publishes when it closes.
             holder = self._parent
+            holder._said.update(self._said)
             for wish in self._wishes:
                 holder._hold(wish)
             holder.state.children.append(self._write_closing("ok", None, []))
@@ -319,9 +334,13 @@ class ActiveSpan:
             span = span._parent
         return around
 
-    def _write_closing(self, status: str, error: dict[str, Any] | None, intents: list[Intent]) -> ObjectId:
+    def _write_closing(
+        self, status: str, error: dict[str, Any] | None, intents: list[Intent], declared: tuple[Declared, ...] = ()
+    ) -> ObjectId:
         repository = self._repository
         closing = self.state.close(status, repository.session.tick(), error, intents)
+        if declared:
+            closing = closing._replace(declared=declared)
         writer = repository.session.writer()
         closing_id = writer.put_record(Kind.SPAN, records.encode(closing))
         writer.flush()
@@ -365,7 +384,13 @@ class ActiveSpan:
             for entry in entries
             if isinstance(entry, VersionEntry)
         ]
-        closing = self._write_closing("ok", None, intents)
+        declared = [
+            Declared(*scope, entry.name, entry.keys, entry.granularity and entry.granularity.value, entry.type)
+            for scope, entries in planned.items()
+            for entry in entries
+            if isinstance(entry, DeclareEntry)
+        ]
+        closing = self._write_closing("ok", None, intents, tuple(declared))
         repository.session.make_durable()
         if self._parent is not None:
             self._parent.state.children.append(closing)
@@ -379,7 +404,7 @@ class ActiveSpan:
         ]
         targets = [wish.target for wish in mine]
         known = Known(self._repository.catalog, targets)
-        new = check_names(known, targets)
+        new = check_names(known, targets, self._said)
         entries, _ = publishing.version_entries(self._repository.catalog, known, mine, stamps, writes)
         return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
 

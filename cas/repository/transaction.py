@@ -16,9 +16,10 @@ from cas.catalog.refs import Row
 from cas.literals.literal import literal_ids
 from cas.objects.ids import Kind
 from cas.refs.entries import Entry, VersionEntry
+from cas.refs.names import Name
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
-from cas.repository.known import Known, check_names
+from cas.repository.known import Known, Said, check_names
 from cas.repository.publishing import Target, Wish, rows
 from cas.repository.version import ArtifactVersion, Place, encode_record, encode_records
 
@@ -76,9 +77,18 @@ def publish_many(repository: Repository, items: Iterable[tuple[object, str]]) ->
 
 
 def publish(
-    repository: Repository, puts: Sequence[Put], span: ActiveSpan | None, *, allow_pickle: bool = False
+    repository: Repository,
+    puts: Sequence[Put],
+    span: ActiveSpan | None,
+    *,
+    allow_pickle: bool = False,
+    said: Mapping[Name, Said] | None = None,
 ) -> list[ArtifactVersion]:
-    """Store the values and publish them: all of them, or none. Within a span they are published when it closes well."""
+    """Store the values and publish them: all of them, or none. Within a span they are published when it closes well.
+
+    ``said`` is what names are declared as, should the log say nothing of them; given by callers within a span that have
+    checked their targets against it, and against the log, and that close the span next.
+    """
     if not puts:
         return []
     with repository.lock:
@@ -87,16 +97,20 @@ def publish(
         targets = list(map(itemgetter(1), puts))
         catalog, logs = repository.catalog, _logs(repository, targets)
         if span is not None:
-            seen = {log: catalog.catch_up(log)[0] for log in logs}
+            # What an atomic span holds back is looked at again before it is published.
+            seen = {log: catalog.catch_up(log, probe=not span.is_held)[0] for log in logs}
         else:  # a late look at the log is told by the append
             names = set(map(itemgetter(2), map(itemgetter(0), targets)))
             seen = {log: catalog.ready_for(log, names)[0] for log in logs}
         known = Known(repository.catalog, targets)
-        if span is not None:
-            check_names(known, targets)
+        if span is not None and said is not None:
+            span.declare(said)
+        elif span is not None:
+            check_names(known, targets, span.said())
         wishes = _wishes(repository, known, puts, literals, span=span)
         if span is not None:
-            writer.flush()
+            if said is None:  # else the span is about to close, which writes it out too
+                writer.flush()
             return span.wish(wishes)
         repository.session.make_durable()
         results: dict[Wish, ArtifactVersion] = {}

@@ -11,7 +11,7 @@ from cas.errors import CodecError, TypeMismatch
 from cas.objects import canonical
 from cas.objects.ids import ArtifactId, ObjectId, SpanId
 
-__all__ = ["Intent", "SpanClose", "SpanInput", "SpanOpen", "SpanOutput", "decode", "encode"]
+__all__ = ["Declared", "Intent", "SpanClose", "SpanInput", "SpanOpen", "SpanOutput", "decode", "encode"]
 
 
 class SpanOpen(NamedTuple):
@@ -63,6 +63,17 @@ class Intent(NamedTuple):
     write: str
 
 
+class Declared(NamedTuple):
+    """What a name that the intents publish for the first time is declared as."""
+
+    project: str
+    domain: str
+    name: str
+    keys: tuple[str, ...]
+    granularity: str | None
+    type: str | None
+
+
 class SpanClose(NamedTuple):
     """The closing record: links the span to everything it touched. ``time`` is in µs; ``previous`` is the closing of
     a span entered again, whose links this one adds to."""
@@ -79,6 +90,8 @@ class SpanClose(NamedTuple):
     previous: ObjectId | None
     # Labels of artifacts deleted from the span; left out of the record where there are none.
     removed: tuple[str, ...] = ()
+    # Declarations that go with the intents; left out, too.
+    declared: tuple[Declared, ...] = ()
 
 
 # "open" is the note of a span still running that its pack was sealed; the last one counts if its process dies.
@@ -94,8 +107,10 @@ def encode(record: SpanOpen | SpanClose) -> bytes:
     else:
         form["record"] = "close"
         form["removed"] = list(record.removed)
-        if not record.removed:
-            del form["removed"]
+        form["declared"] = [[*one[:3], list(one.keys), *one[4:]] for one in record.declared]
+        for optional in ("removed", "declared"):
+            if not form[optional]:
+                del form[optional]
         for links in ("inputs", "outputs", "intents"):
             form[links] = list(map(list, form[links]))
     try:
@@ -127,6 +142,7 @@ def decode(payload: bytes) -> SpanOpen | SpanClose:
             _expect(isinstance(closed.removed, list | tuple) and all(isinstance(one, str) for one in closed.removed))
             return closed._replace(
                 removed=tuple(closed.removed),
+                declared=tuple(Declared(*one[:3], tuple(one[3]), *one[4:]) for one in closed.declared),
                 inputs=[SpanInput(*one) for one in closed.inputs],
                 outputs=[SpanOutput(*one) for one in closed.outputs],
                 intents=[Intent(*one) for one in closed.intents],

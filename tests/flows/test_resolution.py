@@ -65,7 +65,8 @@ def test_strict_queries_want_the_exact_partition(rides):
     def exact(x: int = RIDES.query(region="BSL", strict=True)) -> int:
         return x
 
-    with pytest.raises(RefNotFound, match=r"exact\(x=…\): no artifact matches rides\.query\(region='BSL', strict=True\)"):
+    nothing = r"exact\(x=…\): no artifact matches rides\.query\(region='BSL', strict=True\)"
+    with pytest.raises(RefNotFound, match=nothing):
         exact()
 
 
