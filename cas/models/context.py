@@ -63,7 +63,7 @@ class SpanContext(Generic[S]):
         return span
 
     def __enter__(self) -> S:
-        self.prepare().__enter__()
+        self._enter()
         return self.entered()
 
     def __exit__(
@@ -73,11 +73,13 @@ class SpanContext(Generic[S]):
         self.active.__exit__(kind, error, trace)
 
     async def __aenter__(self) -> S:
-        active = self.prepare()
-        await asyncio.to_thread(active.__enter__)
+        active = await asyncio.to_thread(self._enter)
         # The thread had a copy of the context: the task itself enters the span here.
         self._token = STACK.push(active)
         return self.entered()
+
+    def _enter(self) -> ActiveSpan:
+        return self.prepare().__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
