@@ -15,7 +15,16 @@ from typing import Any, NamedTuple, TypeVar
 from cas.errors import DeclarationError
 from cas.models.fields import PLAIN, FieldSpec, field_spec, merge_specs, spec_of_config
 
-__all__ = ["ModelClass", "Shape", "entry_of", "find_class", "on_register", "register_class", "register_model"]
+__all__ = [
+    "ModelClass",
+    "Shape",
+    "entry_of",
+    "find_class",
+    "names_of",
+    "on_register",
+    "register_class",
+    "register_model",
+]
 
 T = TypeVar("T")
 Migrate = Callable[[int, "dict[str, Any]"], Any]
@@ -105,6 +114,11 @@ def register_model(
         return target
 
     return apply if cls is None else apply(cls)
+
+
+def names_of(cls: type) -> list[str]:
+    """The stored names of a class and of its subclasses, with those that they had before."""
+    return [name for name, entry in _BY_NAME.items() if issubclass(entry.cls, cls)]
 
 
 def register_class(entry: ModelClass, formerly: Iterable[str] = ()) -> None:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from cas.catalog.spans import SpanRow
 from cas.errors import UsageError
 from cas.models import searchable
-from cas.models.classes import entry_of
+from cas.models.classes import entry_of, names_of
 from cas.models.conditions import Sql, ValueFilter, compare, json_path, microseconds
+from cas.models.declare import ModelBase
 from cas.models.inflight import elsewhere, in_flight
 from cas.models.span import Span, kinds_of, span_of
 from cas.models.tree import span_bytes
@@ -179,9 +180,9 @@ class SpanFilter(_Given):
 
 
 class ArtifactFilter(_Given):
-    """Artifacts by ``label`` and ``name`` (also patterns), ``type``, ``model`` (a class, or a stored name), its
-    ``version``, time ``created``, ``metadata`` and ``fields`` (of a model, or keys of a dict), and the ``span`` that
-    made it.
+    """Artifacts by ``label`` and ``name`` (also patterns), ``type``, ``model`` (a class with its subclasses, or a
+    stored name), its ``version``, time ``created``, ``metadata`` and ``fields`` (of a model, or keys of a dict), and
+    the ``span`` that made it.
 
     Each value may be a :class:`ValueFilter`.
     """
@@ -263,12 +264,14 @@ def _kind_condition(wanted: Any) -> Sql:
 
 
 def _model_name(wanted: Any) -> Any:
-    if isinstance(wanted, type):
-        entry = entry_of(wanted)
-        if entry is None:
-            raise UsageError(f"{wanted.__qualname__} is no model class", hint="ArtifactFilter(model=MyModel)")
-        return entry.name
-    return wanted
+    """What a stored model's name must be: of a class its own, those of its subclasses, and what they were called."""
+    if not isinstance(wanted, type):
+        return wanted
+    if entry_of(wanted) is not None:
+        return ValueFilter(in_=names_of(wanted))
+    if issubclass(wanted, ModelBase):
+        return ValueFilter(is_null=False)
+    raise UsageError(f"{wanted.__qualname__} is no model class", hint="ArtifactFilter(model=MyModel)")
 
 
 def _databases(repository: Repository) -> list[sqlite3.Connection]:

@@ -198,3 +198,30 @@ def test_wrong_filters(repo):
         repo.spans(SpanFilter(kind=int))
     with pytest.raises(UsageError, match="no model class"):
         repo.find(ArtifactFilter(model=int))
+
+
+def test_a_model_class_with_its_subclasses(tmp_path):
+    @dataclass
+    class Above(cas.ArtifactModel, version=1):
+        x: int
+
+    @dataclass
+    class Below(Above, version=1, formerly=["filters.old"]):
+        y: int = 0
+
+    @dataclass
+    class Beside(cas.ArtifactModel, version=1):
+        x: int
+
+    with cas.init(tmp_path / "subclasses") as repository:
+        for model, label in ((Above(1), "above"), (Below(2), "below"), (Beside(3), "beside")):
+            model.create(label)
+        cas.put(4, "number")
+        for wanted, names in (
+            (Above, {"above", "below"}),
+            (Below, {"below"}),
+            (cas.ArtifactModel, {"above", "below", "beside"}),
+            (f"{__name__}:*Beside", {"beside"}),
+        ):
+            assert {found.name for found in repository.find(ArtifactFilter(model=wanted))} == names
+    repository.close()
