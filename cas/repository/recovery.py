@@ -16,9 +16,9 @@ from cas.refs.names import Name
 from cas.refs.partitions import Granularity
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
+from cas.repository.intents import entry_of, publish_closed
 from cas.repository.known import Known, Said, check_names
 from cas.repository.publishing import Target
-from cas.repository.spanning import entry_of, publish_closed
 from cas.repository.version import decode_record
 from cas.spans import records
 from cas.spans.records import SpanClose, SpanOpen, SpanOutput

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cas import clock
 from cas.catalog.catalog import Catalog
+from cas.lazy import late
 from cas.refs.log import RefLog
 from cas.repository import config, ownership, resolving
 from cas.repository.current import LOCK
@@ -26,15 +27,40 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from pathlib import Path
 
+    from cas.objects import ids
     from cas.objects.ids import Kind
     from cas.objects.store import ObjectStore
     from cas.remotes.reports import Transfer
+    from cas.repository import (
+        checking,
+        current,
+        exchange,
+        history,
+        lineage,
+        lockfile,
+        naming,
+        publishing,
+        reading,
+        searching,
+        session,
+        settling,
+        spanning,
+        transaction,
+    )
     from cas.repository.checking import Report
     from cas.repository.exchange import Remotes
     from cas.repository.info import DeletePlan, LineageNode, NameInfo, ObjectInfo, SpanInfo, SpanLink, Status
     from cas.repository.session import Session
     from cas.repository.spanning import ActiveSpan
     from cas.repository.transaction import Batch
+else:
+    checking, current, exchange, history, lineage, lockfile, naming = late(
+        "cas.repository", "checking current exchange history lineage lockfile naming"
+    )
+    publishing, reading, searching, session, settling, spanning, transaction = late(
+        "cas.repository", "publishing reading searching session settling spanning transaction"
+    )
+    (ids,) = late("cas.objects", "ids")
 
 __all__ = ["ANY", "Repository"]
 
@@ -89,9 +115,7 @@ class Repository:
     @cached_property
     def session(self) -> Session:
         """What this process has open."""
-        from cas.repository.session import Session
-
-        return Session(self)
+        return session.Session(self)
 
     # --- put -------------------------------------------------------------------------------------
 
@@ -111,8 +135,6 @@ class Repository:
         Content that the ref holds already makes no new version. ``replace`` settles a version of two contents.
         Raises RefSyntax, UnknownType, PartitionError, VersionConflict; nothing is published then.
         """
-        from cas.repository import publishing, settling, transaction
-
         self._check_pickle(allow_pickle)
         target = publishing.target(ref, self.project, self.domain, version)
         if replace:
@@ -122,15 +144,11 @@ class Repository:
 
     def put_many(self, items: Iterable[tuple[object, str]]) -> list[ArtifactVersion]:
         """Store values and publish them under their refs in one transaction: all, or none."""
-        from cas.repository import transaction
-
         return transaction.publish_many(self, items)
 
     def batch(self) -> Batch:
         """A ``with`` block of puts that are published together when it ends."""
-        from cas.repository.transaction import Batch
-
-        return Batch(self)
+        return transaction.Batch(self)
 
     # --- get -------------------------------------------------------------------------------------
 
@@ -144,42 +162,30 @@ class Repository:
 
     def get(self, ref: str | ArtifactVersion, *, allow_pickle: bool = False) -> Any:
         """The value of a ref, an id or a version; ``ref//path`` reads a member of a directory or composite value."""
-        from cas.repository import reading
-
         return reading.get(self, ref, allow_pickle=allow_pickle)
 
     def open(self, ref: str | ArtifactVersion) -> BinaryIO:
         """The bytes of a file, text or bytes as a seekable file that reads only the chunks it needs."""
-        from cas.repository import reading
-
         return reading.open_bytes(self, ref)
 
     def value(self, version: ArtifactVersion, as_type: object = None, *, allow_pickle: bool = False) -> Any:
         """The value of a version; ``as_type`` as in :meth:`ArtifactVersion.get`."""
-        from cas.repository import reading
-
         self._noted(version, None)
         return reading.value(self, version, as_type, allow_pickle=allow_pickle)
 
     def record(self, artifact: bytes) -> ArtifactRecord:
         """The decoded record of an artifact id (32 bytes)."""
-        from cas.objects.ids import Kind
-
-        return decode_record(self.objects.read(artifact, Kind.ARTIFACT))
+        return decode_record(self.objects.read(artifact, ids.Kind.ARTIFACT))
 
     def blob(self, blob: bytes) -> bytes:
         """The verified bytes of a blob id (32 bytes)."""
-        from cas.objects.ids import Kind
-
-        return self.objects.read(blob, Kind.BLOB)
+        return self.objects.read(blob, ids.Kind.BLOB)
 
     def get_artifact(self, what: object) -> ArtifactVersion:
         """The version that a ref, a ``flyte://`` address, an id, a query or a declared artifact names.
 
         ``.get()`` reads its value, ``.get(path)`` downloads a file or directory. Raises RefNotFound, RefSyntax.
         """
-        from cas.repository import searching
-
         return searching.get_artifact(self, what)
 
     def search(
@@ -200,8 +206,6 @@ class Repository:
         A value of ``partitions`` is a text (``*`` and ``?`` stand for anything) or a list of them; ``time`` a text, a
         list, or a range ``(first, last)``, both included. ``project`` and ``domain`` may be globs too.
         """
-        from cas.repository import searching
-
         return searching.search(
             self, what, (project, domain), partitions=partitions, time=time, type_=type, metadata=metadata, limit=limit
         )
@@ -210,8 +214,6 @@ class Repository:
 
     def log(self, ref: str | None = None, *, limit: int | None = None) -> list[ArtifactVersion]:
         """The versions of a ref (all that its partition contains), or of everything; newest first."""
-        from cas.repository import history
-
         return history.log(self, ref, limit)
 
     def find(
@@ -228,20 +230,14 @@ class Repository:
         if not isinstance(pattern, str):
             found: list[ArtifactVersion] = pattern.artifacts(self, limit)
             return found
-        from cas.repository import history
-
         return history.find(self, pattern, type_=type, metadata=metadata, partitions=partitions, time=time, limit=limit)
 
     def names(self, pattern: str = "*") -> list[NameInfo]:
         """The names that match a glob, sorted."""
-        from cas.repository import history
-
         return history.names(self, pattern)
 
     def aliases(self, ref: str) -> dict[str, str]:
         """``{alias: version}`` of the exact partition that a ref resolves to."""
-        from cas.repository import history
-
         return history.aliases(self, ref)
 
     def at(self, when: str | date | datetime) -> Repository:
@@ -265,20 +261,14 @@ class Repository:
         ``expect`` is the version it must be at now (None: nowhere); ``replace`` settles a stored conflict.
         Raises AliasConflict where it is elsewhere, or somebody moved it meanwhile.
         """
-        from cas.repository import naming
-
         return naming.alias(self, ref, alias, expect, replace=replace)
 
     def plan_delete(self, ref: str) -> DeletePlan:
         """What :meth:`delete` would take away."""
-        from cas.repository import naming
-
         return naming.plan_delete(self, ref)
 
     def delete(self, ref: str) -> DeletePlan:
         """Tombstone a version (``name#version``), an alias (``name#alias``) or every partition that matches."""
-        from cas.repository import naming
-
         return naming.delete(self, ref)
 
     def declare(
@@ -291,16 +281,12 @@ class Repository:
         description: str | None = None,
     ) -> NameInfo:
         """Declare a name's partition keys and time granularity, or extend them. Raises PartitionError: they shrink."""
-        from cas.repository import naming
-
         return naming.declare(
             self, name, keys=tuple(keys), granularity=granularity, type_=type, description=description
         )
 
     def declaration(self, name: str) -> NameInfo | None:
         """What is declared of a name, None where it is unknown."""
-        from cas.repository import history
-
         return history.declaration(self, name)
 
     # --- spans -----------------------------------------------------------------------------------
@@ -319,17 +305,15 @@ class Repository:
 
         ``parent`` is the id of the span around it where the context does not tell: in another process or thread.
         """
-        from cas.repository.spanning import ActiveSpan, parent_id
-
-        under = None if parent is None else parent_id(self, parent)
-        return ActiveSpan(self, label, metadata=metadata, atomic=atomic, kind=kind, fields=fields, parent=under)
+        under = None if parent is None else spanning.parent_id(self, parent)
+        return spanning.ActiveSpan(
+            self, label, metadata=metadata, atomic=atomic, kind=kind, fields=fields, parent=under
+        )
 
     def span_again(self, span: str) -> ActiveSpan:
         """A span that was closed, to enter again and add to."""
-        from cas.repository.spanning import ActiveSpan
-
         info = self.span_info(span)
-        return ActiveSpan(self, info.label, again=info)
+        return spanning.ActiveSpan(self, info.label, again=info)
 
     def current_span(self) -> ActiveSpan | None:
         """The innermost open span of this repository around the caller."""
@@ -355,94 +339,64 @@ class Repository:
         """
         if where is not None:
             return list(where.filtered(label=label, status=status, fields=fields).spans(self, limit))
-        from cas.repository import lineage
-
         return list(lineage.spans(self, label, status, limit))
 
     def span_info(self, span: str) -> SpanInfo:
         """One span by its id, a prefix of it, or ``%prefix``. Raises SpanNotFound, AmbiguousRef."""
-        from cas.repository import lineage
-
         return lineage.span_info(self, span)
 
     def producer(self, what: str | ArtifactVersion) -> SpanInfo | None:
         """The span that made an artifact; None for one that was put outside of spans."""
-        from cas.repository import lineage
-
         return lineage.producer(self, what)
 
     def consumers(self, what: str | ArtifactVersion) -> list[SpanInfo]:
         """The spans that read an artifact, oldest first."""
-        from cas.repository import lineage
-
         return lineage.consumers(self, what)
 
     def inputs(self, span: str) -> list[SpanLink]:
         """What a span read, in order."""
-        from cas.repository import lineage
-
         return lineage.inputs(self, span)
 
     def outputs(self, span: str) -> list[ArtifactVersion]:
         """What a span made, in order: labelled artifacts and what it published."""
-        from cas.repository import lineage
-
         return lineage.outputs(self, span)
 
     def lineage(self, what: str | ArtifactVersion, *, down: bool = False, depth: int | None = None) -> LineageNode:
         """What an artifact was made from, back to the beginning; ``down``: what was made from it."""
-        from cas.repository import lineage
-
         return lineage.lineage(self, what, down=down, depth=depth)
 
     def fetch(self, remote: str | None = None, **how: Any) -> Transfer:
         """Copy what is new in a remote's logs; see :func:`cas.repository.exchange.fetch`."""
-        from cas.repository import exchange
-
         return exchange.fetch(self, remote, **how)
 
     def pull(self, remote: str | None = None, patterns: Sequence[str] = (), **how: Any) -> Transfer:
         """Fetch, bring what is missing here, and merge; see :func:`cas.repository.exchange.pull`."""
-        from cas.repository import exchange
-
         return exchange.pull(self, remote, patterns, **how)
 
     def push(self, remote: str | None = None, patterns: Sequence[str] = (), **how: Any) -> Transfer:
         """Send what a remote lacks; see :func:`cas.repository.exchange.push`."""
-        from cas.repository import exchange
-
         return exchange.push(self, remote, patterns, **how)
 
     def lock_of(self, span: str) -> dict[str, Any]:
         """Every resolution that a span and those inside it made, for ``launch(plan, lock=…)``; JSON values."""
-        from cas.repository import lockfile
-
         return lockfile.lock_of(self, span)
 
     # --- ids and upkeep --------------------------------------------------------------------------
 
     def show(self, text: str) -> ArtifactVersion | SpanInfo | ObjectInfo:
         """Whatever a ref, an id prefix or ``%span`` names."""
-        from cas.repository import reading
-
         return reading.show(self, text)
 
     def version_of(self, artifact: bytes, asked: str | None = None) -> ArtifactVersion:
         """The version that holds an artifact id (32 bytes): the one that ``asked`` named, else the newest."""
-        from cas.repository import lineage
-
         return lineage.version_of(self, artifact, asked)
 
     def fsck(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
         """Read and verify everything; damage is listed with the refs that need it. Progress is in bytes."""
-        from cas.repository import checking
-
         return checking.fsck(self, progress)
 
     def status(self) -> Status:
         """The repository at a glance."""
-        from cas.repository import checking
-
         return checking.status(self)
 
     def close(self) -> None:
@@ -457,14 +411,10 @@ class Repository:
                 self.objects.close()
 
     def __enter__(self) -> Repository:
-        from cas.repository import current
-
         self._tokens.append(current.enter(self))
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        from cas.repository import current
-
         current.leave(self._tokens.pop())
 
     def __repr__(self) -> str:
@@ -503,11 +453,9 @@ class Repository:
             raise ownership.pickle_refused(self._root)
 
     def _forked(self) -> None:
-        from cas.repository.session import Session
-
         # A child has its own lock, catalog connection and pack; the parent's spans stay its context.
         self.lock = threading.RLock()
         self.__dict__.pop("objects", None)
         self.__dict__.pop("remotes", None)
-        self.session = Session(self, recovered=True)
+        self.session = session.Session(self, recovered=True)
         self.catalog.reopen()

@@ -20,6 +20,7 @@ from cas.refs.names import Name
 from cas.refs.partitions import Partition
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
+from cas.repository.intents import intent_of, publish_closed
 from cas.repository.known import Known, Said, check_names
 from cas.repository.publishing import Target, Wish
 from cas.repository.version import ArtifactVersion, Place, encode_record
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from cas.repository.info import SpanInfo
     from cas.repository.repository import Repository
 
-__all__ = ["ActiveSpan", "entry_of", "parent_id", "publish_closed"]
+__all__ = ["ActiveSpan", "parent_id"]
 
 
 class ActiveSpan:
@@ -379,7 +380,7 @@ class ActiveSpan:
             planned[log.project, log.domain] = self._entries(log, wishes, stamps, writes)
             seen[log.project, log.domain] = number
         intents = [
-            _intent(scope, entry)
+            intent_of(scope, entry)
             for scope, entries in planned.items()
             for entry in entries
             if isinstance(entry, VersionEntry)
@@ -424,65 +425,3 @@ def parent_id(repository: Repository, span: str) -> SpanId:
         return SpanId(ObjectId(bytes.fromhex(text)))
     except ValueError:
         raise SpanNotFound(f"{span!r} is no span id", hint="see them: cas span list") from None
-
-
-def publish_closed(
-    repository: Repository, log: RefLog, span: tuple[str, str, str], entries: Sequence[Entry], seen: int
-) -> None:
-    """Publish the entries of a closed span and the span itself (opening id, closing id, label), exactly once.
-
-    ``seen`` is the segment up to which the entries were checked; past it, what the log holds already is left out.
-    """
-    writes = WriteIds()
-
-    def plan(stamps: Stamps) -> list[Entry]:
-        missing = list(entries)
-        if repository.catalog.position(log)[0] != seen:
-            missing = [entry for entry in entries if not repository.catalog.refs.has_write(entry.write)]
-            _check_still_free(repository, log, missing)
-        return [*missing, SpanEntry(*span, stamps.next(), writes.next())]
-
-    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
-
-
-def _check_still_free(repository: Repository, log: RefLog, entries: Sequence[Entry]) -> None:
-    """Raises VersionConflict where, since the intents were written, somebody gave a version name another meaning."""
-    for entry in entries:
-        if isinstance(entry, VersionEntry):
-            name = Name(log.project, log.domain, entry.name)
-            wish = Wish(
-                Target(name, entry.partition, entry.version),
-                bytes.fromhex(entry.literal),
-                bytes.fromhex(entry.artifact),
-                None,
-            )
-            publishing.check_free(repository.catalog, wish)
-
-
-def _intent(scope: tuple[str, str], entry: VersionEntry) -> Intent:
-    return Intent(
-        *scope,
-        entry.name,
-        entry.partition.as_dict(),
-        entry.partition.time,
-        entry.version,
-        bytes.fromhex(entry.literal),
-        ArtifactId(ObjectId(bytes.fromhex(entry.artifact))),
-        "",
-        entry.stamp,
-        entry.write,
-    )
-
-
-def entry_of(intent: Intent, span: str) -> VersionEntry:
-    """The version entry that an intent repeats, exactly as it was meant."""
-    return VersionEntry(
-        intent.name,
-        Partition.of(intent.keys, intent.time),
-        intent.version,
-        intent.literal.hex(),
-        intent.artifact.hex(),
-        span,
-        intent.stamp,
-        intent.write,
-    )
