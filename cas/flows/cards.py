@@ -78,9 +78,15 @@ class DataCard(Card):
 
 
 def as_card(given: object) -> Card:
-    """A card from what users hand over: a card, Markdown text, a path, a plain mapping or list, a DataFrame."""
+    """A card from what users hand over: a card, Markdown text, a path, a plain mapping or list, a DataFrame.
+
+    Objects with flytekit's ``serialize_to_string(context, variable)`` give their own name and text.
+    """
     if isinstance(given, Card):
         return given
+    if hasattr(given, "serialize_to_string"):
+        name, text = given.serialize_to_string(None, "o0")
+        return Card(text, name=name)
     if isinstance(given, str):
         return Card(given)
     if isinstance(given, Path):

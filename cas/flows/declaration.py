@@ -213,9 +213,9 @@ class Artifact(Generic[T]):
     def query(
         self,
         /,
-        *,
         project: str | None = None,
         domain: str | None = None,
+        *,
         time_partition: object = None,
         time: object = None,
         partitions: Mapping[str, object] | None = None,

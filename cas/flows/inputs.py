@@ -17,6 +17,7 @@ from cas.errors import DeclarationError
 
 if TYPE_CHECKING:
     from cas.flows.facts import Facts
+    from cas.refs.partitions import Granularity
 
 __all__ = ["Input", "Inputs", "InputsNamespace", "KeyOf", "PartitionKeys", "TimeOf"]
 
@@ -75,6 +76,11 @@ class TimeOf:
 
     facts: Facts
     offset: timedelta = _NO_OFFSET
+
+    @property
+    def granularity(self) -> Granularity:
+        """What it is truncated to."""
+        return self.facts.check_timed()
 
     def __add__(self, other: timedelta) -> TimeOf:
         return replace(self, offset=self.offset + _as_offset(other, self))
