@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-__all__ = ["known_writes", "names_with", "tombed"]
+__all__ = ["known_writes", "names_with", "suspects", "tombed"]
 
 _TABLES = ("version", "alias", "tomb", "written")
 _BATCH = 500
@@ -29,6 +29,20 @@ def tombed(connection: sqlite3.Connection, project: str, domain: str) -> set[tup
         "SELECT DISTINCT name.name, ref.partition FROM tomb JOIN ref ON ref.id = tomb.ref"
         " JOIN name ON name.id = ref.name JOIN log ON log.id = name.log"
         " WHERE log.project = ? AND log.domain = ? AND tomb.alias IS NULL",
+        (project, domain),
+    )
+    return set(rows.fetchall())
+
+
+def suspects(connection: sqlite3.Connection, project: str, domain: str) -> set[tuple[str, str]]:
+    """The (name, partition's text) of every ref with a version of two literals or an alias that moved: only these
+    can hold a stored conflict."""
+    rows = connection.execute(
+        "SELECT name.name, ref.partition FROM ("
+        " SELECT ref FROM version GROUP BY ref, version HAVING COUNT(DISTINCT literal) > 1"
+        " UNION SELECT ref FROM alias GROUP BY ref, alias HAVING COUNT(*) > 1"
+        ") AS odd JOIN ref ON ref.id = odd.ref JOIN name ON name.id = ref.name JOIN log ON log.id = name.log"
+        " WHERE log.project = ? AND log.domain = ?",
         (project, domain),
     )
     return set(rows.fetchall())

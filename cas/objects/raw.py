@@ -73,10 +73,7 @@ def peek(store: ObjectStore, key: bytes) -> tuple[Kind, int] | None:
     # Not by load, which may ask elsewhere for what is not here.
     from cas.objects.salvage import search_open
 
-    if not store.missing((key,)):
-        kind, payload = store.load(key)
-        return kind, ENTRY_SIZE + len(payload)
-    found = search_open(store.directory, key)
+    found = store.unsealed(key) or search_open(store.directory, key)
     return (found[0], ENTRY_SIZE + len(found[1])) if found is not None else None
 
 

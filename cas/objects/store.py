@@ -275,6 +275,14 @@ class ObjectStore:
                 return True
         return False
 
+    def unsealed(self, key: bytes) -> tuple[Kind, bytes] | None:
+        """The kind and payload of what this store's own writers hold under a key and have not sealed."""
+        for writer in self._writers:
+            found = writer.load(key)
+            if found is not None:
+                return found[0], found[2]
+        return None
+
     def maps_size(self, size: int) -> bool:
         """Whether some admitted map describes a blob of exactly this size."""
         return any(size in pack.mapped for pack in self.packs)

@@ -104,9 +104,9 @@ def _next_level(
         walk.kinds[key] = one.kind
         if one.payload is None:
             continue
-        parts = _parts(walk, key, one, expected)
         if not deep(one):
             continue
+        parts = _parts(walk, key, one, expected)
         walk._parts[key] = parts
         (chunks if one.kind in (Kind.MAP, Kind.PART) and _holds_chunks(one) else following).update(dict.fromkeys(parts))
     _take_chunks(walk, chunks, look)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cas.errors import LimitExceeded, NotFound, RefRollback, RefSyntax
 from cas.refs import checkpoints
@@ -54,8 +54,10 @@ def fetch(remote: Remote, *, jobs: int = JOBS) -> Fetched:
     Raises RefRollback where the remote's history is not a continuation of the one kept, RefSyntax and its kin for
     segments that are none, RefConflict for stamps over a day ahead, NoRepository, and the remote errors.
     """
-    positions = {(log.project, log.domain): remote.catalog.catch_up(log)[:2] for log in remote.copies()}
-    tips: dict[str, list[int]] = remote.state().get("tips", {})
+    remote.fresh.clear()
+    state = remote.state()
+    positions = {(log.project, log.domain): _kept(remote, log, state) for log in remote.copies()}
+    tips: dict[str, list[int]] = state.get("tips", {})
     listed = _listed(remote, positions)
     news: list[_News] = []
     for scope in sorted({*positions, *listed}):
@@ -240,22 +242,42 @@ def _checkpoint(
 
 
 def _admit(remote: Remote, news: list[_News], jobs: int) -> None:
-    """Write the copies, in order, and let the catalog of the remote take them in."""
-    tips = {}
+    """Write the copies, in order, and note how far they reach; the catalog of the remote follows when it is asked."""
+    tips: dict[str, list[int]] = {}
+    reached: dict[str, list[object]] = {}
     for one in news:
         log = remote.copy_of(*one.scope)
+        name = "/".join(one.scope)
         if one.folded is not None:
             number, content = one.folded
             log.store.create(f"{log.directory}{number:020d}.arrow", content)
         list(in_threads(jobs, partial(_keep, remote, log), one.segments))
-        if one.segments or one.folded:
-            remote.catalog.catch_up(log)
+        if one.segments:
+            last = one.segments[-1][0]
+            reached[name] = [last.number, last.digest]
+        if one.segments and not one.folded:
+            remote.fresh[one.scope] = [segment for segment, _ in one.segments]
+            for segment, _ in one.segments:
+                remote.catalog.wrote(log, segment)
         if one.tip is not None:
-            number = int(one.tip.name[-25:-5])
-            tips["/".join(one.scope)] = [number, one.tip.size, one.tip.modified]
-    state = remote.state()
-    if any(state.get("tips", {}).get(scope) != tip for scope, tip in tips.items()):
-        remote.change_state(lambda state: state.setdefault("tips", {}).update(tips))
+            tips[name] = [int(one.tip.name[-25:-5]), one.tip.size, one.tip.modified]
+    known = remote.state().get("tips", {})
+    if reached or any(known.get(name) != tip for name, tip in tips.items()):
+
+        def change(state: dict[str, Any]) -> None:
+            state.setdefault("tips", {}).update(tips)
+            state.setdefault("reached", {}).update(reached)
+
+        remote.change_state(change)
+
+
+def _kept(remote: Remote, log: RefLog, state: dict[str, Any]) -> tuple[int, str]:
+    """The last segment kept of a log, and its digest."""
+    noted = state.get("reached", {}).get(f"{log.project}/{log.domain}")
+    if noted and log.has(noted[0]) and not log.has(noted[0] + 1):
+        return noted[0], noted[1]
+    number, known, _ = remote.catalog.catch_up(log)
+    return number, known
 
 
 def _keep(remote: Remote, log: RefLog, item: tuple[Segment, bytes]) -> None:

@@ -5,24 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cas.catalog.catalog import Catalog
-from cas.catalog.exchange import known_writes, names_with, tombed
+from cas.catalog.exchange import known_writes, names_with, suspects, tombed
 from cas.errors import RefNameCollision
 from cas.refs import checkpoints
 from cas.refs.entries import AliasEntry, Entry, SpanEntry, VersionEntry
-from cas.refs.history import History
+from cas.refs.history import History, RefEntry
 from cas.refs.log import NOTHING, RefLog
 from cas.refs.names import Name, collision_key
+from cas.refs.partitions import Partition
+from cas.refs.segments import Segment
 from cas.remotes.reports import Conflict
 from cas.remotes.selection import RefKey, live_versions
 from cas.remotes.sides import Scope
 
-__all__ = ["check_twins", "conflicts", "entries_after", "lacked", "needed", "ref_of", "refs_of", "without"]
+__all__ = [
+    "check_twins",
+    "conflicts",
+    "conflicts_among",
+    "entries_after",
+    "lacked",
+    "needed",
+    "ref_of",
+    "refs_of",
+    "without",
+]
 
+# From this many refs on, those that may hold conflicts are asked for all at once.
+_MANY = 50
 Done = tuple[int, str]  # the last segment that was exchanged, and its digest
 
 
-def entries_after(log: RefLog, done: Done | None) -> tuple[list[Entry], Done]:
-    """The entries of a log's segments after one, and how far the log reaches."""
+def entries_after(log: RefLog, done: Done | None, fresh: Sequence[Segment] = ()) -> tuple[list[Entry], Done]:
+    """The entries of a log's segments after one, and how far the log reaches.
+
+    ``fresh`` are its last segments, where they are at hand: they need not be read again.
+    """
+    if fresh and fresh[0].number == (done[0] if done else 0) + 1:
+        return [entry for segment in fresh for entry in segment.entries], (fresh[-1].number, fresh[-1].digest)
     if done is None or not done[0]:
         if log.folded or log.has(1):
             whole = checkpoints.replay(log.store, log)
@@ -49,7 +68,7 @@ def lacked(catalog: Catalog, entries: Sequence[Entry]) -> list[Entry]:
 def needed(catalog: Catalog, scope: Scope, entries: Sequence[Entry]) -> list[VersionEntry]:
     """The versions among entries whose bytes are needed: those that no tombstone, there or among them, deletes.
 
-    ``catalog`` is of the side that the entries come from.
+    ``catalog`` is this side's: it knows the tombstones made here, and those that were exchanged before.
     """
     with catalog.database.lock:
         tombs = tombed(catalog.database.connection, *scope)
@@ -88,14 +107,45 @@ def conflicts(catalog: Catalog, scope: Scope, entries: Iterable[Entry], home: Sc
             touched[entry.name, entry.partition] = None
     found: list[Conflict] = []
     with catalog.database.lock:
+        if len(touched) > _MANY:
+            odd = suspects(catalog.database.connection, *scope)
+            touched = {key: None for key in touched if (key[0], key[1].text) in odd}
         for name, partition in touched:
             number = catalog.refs.ref_number(Name(*scope, name), partition)
             if number is None:
                 continue
-            full = name if scope == home else "/".join((*scope, name))
-            ref = f"{full}@{partition.text}" if partition.text else full
+            ref = _written(scope, home, name, partition)
             found += _of_ref(History(catalog.refs.entries(number)), ref)
     return found
+
+
+def conflicts_among(scope: Scope, entries: Sequence[Entry], home: Scope) -> list[Conflict]:
+    """As :func:`conflicts`, of a log that holds these entries and no others."""
+    literals: dict[tuple[str, Partition, str], str] = {}
+    moved: set[tuple[str, Partition, str]] = set()
+    odd: set[RefKey] = set()
+    for entry in entries:
+        if isinstance(entry, VersionEntry):
+            if literals.setdefault((entry.name, entry.partition, entry.version), entry.literal) != entry.literal:
+                odd.add((entry.name, entry.partition))
+        elif isinstance(entry, AliasEntry):
+            key = (entry.name, entry.partition, entry.alias)
+            if key in moved:
+                odd.add((entry.name, entry.partition))
+            moved.add(key)
+    kept: dict[RefKey, list[RefEntry]] = {}
+    for entry in entries if odd else ():
+        if isinstance(entry, RefEntry) and (entry.name, entry.partition) in odd:
+            kept.setdefault((entry.name, entry.partition), []).append(entry)
+    found: list[Conflict] = []
+    for (name, partition), group in kept.items():
+        found += _of_ref(History(group), _written(scope, home, name, partition))
+    return found
+
+
+def _written(scope: Scope, home: Scope, name: str, partition: Partition) -> str:
+    full = name if scope == home else "/".join((*scope, name))
+    return f"{full}@{partition.text}" if partition.text else full
 
 
 def _of_ref(history: History, ref: str) -> list[Conflict]:

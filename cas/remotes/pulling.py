@@ -71,8 +71,7 @@ def pull(
     found: list[Conflict] = []
     for plan in plans:
         kept = merging.without(plan.entries, left_out)
-        _merge(remote, plan.scope, kept)
-        found += merging.conflicts(here.catalog, plan.scope, kept, here.home)
+        found += _merge(remote, plan.scope, kept)
     if not left_out:
         _note(remote, selection, plans)
     return receiver.report(segments=fetched.segments, entries=count, conflicts=tuple(found), missing=missing)
@@ -114,15 +113,16 @@ def _plan(remote: Remote, log: RefLog, selection: Selection) -> _Plan | None:
     """What the copy of a log says that the log here lacks."""
     scope = (log.project, log.domain)
     before = remote.state().get("merged", {}).get(selection.text, {}).get("/".join(scope))
-    remote.catalog.catch_up(log)
-    entries, done = merging.entries_after(log, tuple(before) if before else None)
+    entries, done = merging.entries_after(log, tuple(before) if before else None, remote.fresh.get(scope, ()))
     mine = RefLog(remote.here.store, *scope)
-    remote.here.catalog.catch_up(mine)
+    reached = remote.here.catalog.catch_up(mine)[0]
     chosen = selection.choose(entries, scope, remote.here.home)
-    fresh = merging.lacked(remote.here.catalog, chosen)
+    fresh = (
+        merging.lacked(remote.here.catalog, chosen) if reached else list({one.write: one for one in chosen}.values())
+    )
     if not entries:
         return None
-    return _Plan(scope, fresh, merging.needed(remote.catalog, scope, fresh), done)
+    return _Plan(scope, fresh, merging.needed(remote.here.catalog, scope, fresh), done)
 
 
 def _walk(receiver: Receiver, plans: Sequence[_Plan], *, bytes_too: bool) -> tuple[Walk, set[bytes]]:
@@ -144,16 +144,25 @@ def _lacking(plans: Sequence[_Plan], left_out: set[bytes]) -> tuple[str, ...]:
     return tuple(ref for plan in plans for ref in merging.refs_of(plan.versions, left_out))
 
 
-def _merge(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> None:
-    """Append the entries to the log here, with their write ids and stamps; without those it got meanwhile."""
+def _merge(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> list[Conflict]:
+    """Append the entries to the log here, with their write ids and stamps; without those it got meanwhile.
+
+    The stored conflicts at their refs.
+    """
     here = remote.here
+    log = RefLog(here.store, *scope)
+    alone = False
 
     def plan(_: Stamps) -> list[Entry]:
-        return merging.lacked(here.catalog, entries)
+        nonlocal alone
+        alone = not here.catalog.position(log)[0]
+        return list(entries) if alone else merging.lacked(here.catalog, entries)
 
-    log = RefLog(here.store, *scope)
     append(here.catalog, log, plan, author=here.author, now=here.now)
+    if alone:  # the catalog takes them in when it is first asked
+        return merging.conflicts_among(scope, entries, here.home)
     here.catalog.catch_up(log)
+    return merging.conflicts(here.catalog, scope, entries, here.home)
 
 
 def _note(remote: Remote, selection: Selection, plans: Sequence[_Plan]) -> None:

@@ -52,6 +52,8 @@ def push(
     if not dry:
         _ = remote.writable  # one that can only be read says so before any work is done
     fetched = fetch(remote, jobs=jobs)
+    for copy in remote.copies():
+        remote.catalog.catch_up(copy)
     plans = [_plan(remote, log, selection) for log in here.logs()]
     sender = Sender(remote, jobs=jobs, progress=progress)
     if lineage:
@@ -71,8 +73,11 @@ def push(
         return sender.report(segments=fetched.segments, entries=count, missing=missing, dry=True)
     conflicts: list[Conflict] = []
     for plan in sent:
-        publish(remote, plan.scope, plan.entries)
-        conflicts += merging.conflicts(remote.catalog, plan.scope, plan.entries, here.home)
+        if publish(remote, plan.scope, plan.entries):
+            conflicts += merging.conflicts_among(plan.scope, plan.entries, here.home)
+        else:
+            position(remote, plan.scope)
+            conflicts += merging.conflicts(remote.catalog, plan.scope, plan.entries, here.home)
     if not left_out:
         _note(remote, selection, plans)
     return sender.report(segments=fetched.segments, entries=count, conflicts=tuple(conflicts), missing=missing)
@@ -83,24 +88,28 @@ def send_objects(remote: Remote, scope: Scope, entries: Sequence[Entry], *, jobs
     return _send(remote, Sender(remote, jobs=jobs), [_Plan(scope, list(entries), (0, ""))], dry=False)
 
 
-def publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> None:
-    """Append to a log of the remote the entries that it lacks, as they are; again for as long as others are faster."""
-    for start in range(0, len(entries), _ENTRIES):
-        _publish(remote, scope, entries[start : start + _ENTRIES])
+def publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> bool:
+    """Append to a log of the remote the entries that it lacks, as they are; again for as long as others are faster.
+
+    True where they are now all that the log holds.
+    """
+    numbers = [_publish(remote, scope, entries[start : start + _ENTRIES]) for start in range(0, len(entries), _ENTRIES)]
+    return numbers == list(range(1, len(numbers) + 1))
 
 
-def _publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> None:
+def _publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> int:
+    """The number of the segment that holds them; 0 where they were there already."""
     log = remote.log_there(*scope)
     attempt = 0
     while True:
         number, digest, _ = position(remote, scope)
         todo = merging.lacked(remote.catalog, entries)
         if not todo:
-            return
+            return 0
         segment = log.append(number + 1, digest, todo, author=remote.here.author, time=remote.here.now())
         if segment is not None:
             _keep(remote, scope, segment)
-            return
+            return segment.number
         attempt += 1
         if attempt > 1:
             # Writers who met once would go on meeting.
@@ -114,7 +123,6 @@ def _keep(remote: Remote, scope: Scope, segment: Segment) -> None:
     content = render(segment.number, segment.time, segment.author, segment.previous, segment.entries)
     copy.store.create(copy.path(segment.number), content)
     remote.catalog.wrote(copy, segment)
-    remote.catalog.catch_up(copy)
     if folds_at(segment.number) and checkpoints.write(copy.store, copy, segment.number):
         name = f"{segment.number:020d}.arrow"
         remote.writable.create(f"refs/{scope[0]}/{scope[1]}/{name}", copy.store.read(copy.directory + name))

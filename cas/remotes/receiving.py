@@ -59,14 +59,11 @@ class Receiver:
         absent = [key for key in keys if key not in held]
         if absent and self._dry and kind is Kind.BLOB:
             held |= self._only_counted(absent)
-        elif absent:
-            self._bring(absent, kind)
-        found: dict[bytes, Found] = {}
+            absent = []
+        found = self._bring(absent, kind) if absent else {}
         for key in keys:
-            if key in held or self.staging.holds(key, kind):
-                one = self._found(key, kind)
-                if one is not None:
-                    found[key] = one
+            if key not in found and (key in held or self.staging.holds(key, kind)):
+                found[key] = self._found(key, kind)
         return found
 
     def report(self, **more: Any) -> Transfer:
@@ -90,7 +87,7 @@ class Receiver:
             held.update(set(rest) - self._objects.missing(rest))
         return held
 
-    def _found(self, key: bytes, kind: Kind | None) -> Found | None:
+    def _found(self, key: bytes, kind: Kind | None) -> Found:
         if kind is not None:
             return Found(kind, None)
         # Blobs have no parts, and reading each again only to say so would cost as much as the transfer.
@@ -123,31 +120,35 @@ class Receiver:
         self._inventory.read_all(self._jobs)
         return True
 
-    def _bring(self, keys: list[bytes], kind: Kind | None) -> None:
+    def _bring(self, keys: list[bytes], kind: Kind | None) -> dict[bytes, Found]:
         """Read the entries of the keys. A copy that turns out to be another's is passed over for the next."""
-        self._read_places(self._places(keys), kind)
-        left = [key for key in keys if not self.staging.holds(key, kind)]
+        brought: dict[bytes, Found] = {}
+        self._read_places(self._places(keys), kind, brought)
+        left = [key for key in keys if key not in brought]
         if left and self._look_again():  # a pack may have given way to another
-            self._read_places(self._inventory.places(left), kind)
+            self._read_places(self._inventory.places(left), kind, brought)
+        return brought
 
-    def _read_places(self, places: dict[bytes, list[Place]], kind: Kind | None) -> None:
+    def _read_places(self, places: dict[bytes, list[Place]], kind: Kind | None, brought: dict[bytes, Found]) -> None:
         for attempt in range(2):
-            wanted = [(key, found[attempt]) for key, found in places.items() if len(found) > attempt]
-            chosen = {place for key, place in wanted if not attempt or not self.staging.holds(key, kind)}
+            chosen = {found[attempt] for key, found in places.items() if len(found) > attempt and key not in brought}
             if not chosen:
                 return
             self._count(sum(place.end - place.start for place in chosen))
-            for entries in self._in_flight(list(grouped(chosen, _GAP, _LONGEST))):
-                self.staging.add([entry for entry in entries if kind is None or entry.kind is kind])
+            for pairs in self._in_flight(list(grouped(chosen, _GAP, _LONGEST))):
+                taken = [pair for pair in pairs if kind is None or pair[0].kind is kind]
+                self.staging.add([entry for entry, _ in taken])
+                for entry, payload in taken:
+                    brought[entry.key] = Found(entry.kind, None if entry.kind in _PLAIN else payload)
 
-    def _in_flight(self, groups: list[list[Place]]) -> Iterator[list[RawEntry]]:
+    def _in_flight(self, groups: list[list[Place]]) -> Iterator[list[tuple[RawEntry, bytes]]]:
         """What each group gives, as it comes; only a few groups are in memory at once."""
         if self._jobs <= 1 or len(groups) <= 1:
             yield from map(self._read_group, groups)
             return
         waiting = iter(groups)
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="cas-receive") as pool:
-            flight: set[Future[list[RawEntry]]] = set()
+            flight: set[Future[list[tuple[RawEntry, bytes]]]] = set()
             try:
                 for group in waiting:
                     flight.add(pool.submit(self._read_group, group))
@@ -163,7 +164,8 @@ class Receiver:
                 for future in flight:
                     future.cancel()
 
-    def _read_group(self, group: list[Place]) -> list[RawEntry]:
+    def _read_group(self, group: list[Place]) -> list[tuple[RawEntry, bytes]]:
+        """The entries of neighbouring places, each verified, with their payloads."""
         start, end = group[0].start, group[-1].end
         try:
             content = self._inventory.read(group[0].file, start, end)
@@ -173,7 +175,7 @@ class Receiver:
         for place in group:
             piece = content[place.start - start : place.end - start]
             try:
-                entries.append(read_raw(piece)[0])
+                entries.append(read_raw(piece))
             except CorruptObject as error:
                 raise type(error)(
                     f"{self._name}: {place.file} at {place.start}: {error}", hint="nothing of it was admitted"

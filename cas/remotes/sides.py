@@ -20,6 +20,7 @@ from cas.storage.durable import replace_file
 if TYPE_CHECKING:
     from cas.objects.ids import Kind, ObjectId
     from cas.objects.store import ObjectStore
+    from cas.refs.segments import Segment
     from cas.remotes.inventory import Inventory
     from cas.storage.contract import RemoteStore, UploadingStore
     from cas.storage.local import LocalStore
@@ -68,6 +69,8 @@ class Remote:
         self.prefix = prefix or f"refs/remotes/{settings.name}"
         self._lock = threading.Lock()
         self._logs: dict[Scope, RefLog] = {}
+        self.fresh: dict[Scope, list[Segment]] = {}
+        """The segments that the last fetch brought."""
 
     @cached_property
     def store(self) -> RemoteStore:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cas import clock
@@ -204,7 +206,8 @@ def pull(
     there = repository.remotes.open(remote)
     chosen = selection_of(there.settings, patterns)
     bytes_too = not there.settings.on_demand
-    done = pull_all(there, chosen, bytes_too=bytes_too, jobs=jobs, progress=progress, dry=dry_run)
+    with _uncollected():
+        done = pull_all(there, chosen, bytes_too=bytes_too, jobs=jobs, progress=progress, dry=dry_run)
     return _complete(done, "pulled")
 
 
@@ -225,9 +228,25 @@ def push(
     from cas.remotes.pushing import push as push_all
 
     there = repository.remotes.open(remote)
+    with repository.lock:
+        if not repository.session.open_spans:
+            repository.session.close()  # sealed packs are read best
     chosen = Selection(tuple(patterns))
-    done = push_all(there, chosen, lineage=lineage, jobs=jobs, progress=progress, dry=dry_run)
+    with _uncollected():
+        done = push_all(there, chosen, lineage=lineage, jobs=jobs, progress=progress, dry=dry_run)
     return _complete(done, "pushed")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile: it would walk hundreds of thousands of entries, none of them garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _complete(done: Transfer, what: str) -> Transfer:

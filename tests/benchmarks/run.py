@@ -18,7 +18,15 @@ from pathlib import Path
 
 from measure import Figure, Settings
 
-BENCHMARKS = ["small_literals", "large_file", "tree_of_files", "resolve_cold", "resolve_open", "spans_and_models"]
+BENCHMARKS = [
+    "small_literals",
+    "large_file",
+    "tree_of_files",
+    "resolve_cold",
+    "resolve_open",
+    "spans_and_models",
+    "exchange",
+]
 LIBRARIES = ["blake3", "pyfastcdc", "zstandard", "msgspec", "pyarrow", "pandas"]
 HEADINGS = Figure("figure", "limit", "peer", "peer's", "ours", "ours ÷ peer's", None)
 

@@ -284,3 +284,4 @@ def test_a_read_only_web_server(tmp_path: Path, request) -> None:
     assert ben.fetch().entries == 3
     with pytest.raises(UnsupportedRemote):
         ben.push()
+    ben.close()
