@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from cas.errors import StorageError
 from cas.objects.packs import MAGIC
 from cas.storage.durable import fsync_directory, fsync_file, make_directories, write_all, write_views
+from cas.storage.writeback import WriteBack
 
 __all__ = ["AppendFile"]
-
-_WRITEBACK = 128 << 20  # start writing to the disk behind the writer, so that the last fsync is short
 
 
 class AppendFile:
@@ -27,10 +25,7 @@ class AppendFile:
         self.size = 0
         self.synced = 0
         """How much of the file is known to be durable."""
-        self._pushed = 0
-        self._pool: ThreadPoolExecutor | None = None
-        self._pushing: Future[None] | None = None
-        self._failure: BaseException | None = None
+        self._behind = WriteBack(self.descriptor)
         try:
             self.append([MAGIC])
         except OSError:
@@ -49,9 +44,9 @@ class AppendFile:
                 os.ftruncate(self.descriptor, self.size)
                 os.lseek(self.descriptor, self.size, os.SEEK_SET)
             raise
-        self.size += sum(map(len, views))
-        if self.size - self._pushed >= _WRITEBACK:
-            self._push()
+        written = sum(map(len, views))
+        self.size += written
+        self._behind.wrote(written)
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes that were written."""
@@ -60,7 +55,7 @@ class AppendFile:
     def seal(self) -> Path:
         """Make the file durable, read-only and visible as a pack; its path. After an OSError the file must be dropped:
         the kernel reports a failed write-back once only, so a second fsync would lie."""
-        self._settle(strict=True)
+        self._behind.settle(strict=True)
         fsync_file(self.descriptor)
         os.fchmod(self.descriptor, 0o444)
         sealed = self.path.with_suffix(".pack")
@@ -74,7 +69,7 @@ class AppendFile:
         """Make what was written durable, under the name the file has now. After an OSError the file must be dropped."""
         if self.synced == self.size:
             return
-        self._settle(strict=True)
+        self._behind.settle(strict=True)
         fsync_file(self.descriptor)
         if not self.synced:
             fsync_directory(self.directory)
@@ -82,7 +77,7 @@ class AppendFile:
 
     def drop(self) -> None:
         """Take back what is not durable yet: the tail, or the whole file. What was synced stays for a salvager."""
-        self._settle()
+        self._behind.settle()
         with suppress(OSError):
             if self.synced:
                 os.ftruncate(self.descriptor, self.synced)
@@ -92,27 +87,10 @@ class AppendFile:
 
     def close(self) -> None:
         """Give the descriptor up, and the lock with it."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        self._behind.close()
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
-
-    def _push(self) -> None:
-        self._settle()
-        self._pushed = self.size
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix="cas-writeback")
-        self._pushing = self._pool.submit(os.fsync, self.descriptor)
-
-    def _settle(self, strict: bool = False) -> None:
-        """Wait for the write-back. What went wrong is kept for the next ``strict`` call: appending itself went well."""
-        if self._pushing is not None:
-            pushing, self._pushing = self._pushing, None
-            self._failure = self._failure or pushing.exception()
-        if strict and self._failure is not None:
-            raise self._failure
 
 
 def _create(directory: Path, ending: str) -> tuple[int, Path]:

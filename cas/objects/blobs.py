@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from blake3 import blake3
 
 from cas.errors import CorruptObject, HashMismatch, StorageError, TypeMismatch
+from cas.objects.copying import copy_blob
 from cas.objects.ids import BlobId, Kind
 from cas.objects.maps import Chunk, ChunkMap
-from cas.storage.durable import create_temporary, fsync_directory, fsync_file, storage_errors, write_views
+from cas.storage.durable import create_temporary, fsync_directory, fsync_file, storage_errors, write_all
 
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["export", "open_blob", "stream"]
 
 _BUFFER = 256 * 1024
-_BATCH = 4 << 20
 
 
 def stream(store: ObjectStore, blob: BlobId) -> Iterator[bytes]:
@@ -72,21 +71,18 @@ def export(store: ObjectStore, blob: BlobId, path: Path, mode: int | None) -> No
 
 
 def write_blob(store: ObjectStore, blob: BlobId, descriptor: int) -> None:
-    """Write a blob's bytes to a file, verified chunk by chunk and, in a second thread, as a whole."""
+    """Write a blob's bytes to a new file, verified as they are written. Raises OSError, CorruptObject."""
     chunks = _chunks(store, blob)
     if isinstance(chunks, bytes):
-        write_views(descriptor, [chunks])
+        write_all(descriptor, chunks)
         return
-    whole = blake3()
-    with ThreadPoolExecutor(1, thread_name_prefix="cas-verify") as pool:
-        hashing = None
-        for batch in _batches(chunks):
-            payloads: list[bytes | memoryview] = [_read(store, chunk, blob) for chunk in batch]
-            if hashing is not None:
-                hashing.result()
-            hashing = pool.submit(_absorb, whole, payloads)
-            write_views(descriptor, payloads)
-    _compare(whole, blob)
+    if copy_blob(store, chunks, descriptor):
+        return
+    # Chunk by chunk says which one is damaged, or takes it from another pack that has it whole.
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    for payload in stream(store, blob):
+        write_all(descriptor, payload)
 
 
 class _ChunkedFile(io.RawIOBase):
@@ -147,24 +143,6 @@ def _read(store: ObjectStore, chunk: Chunk, blob: BlobId) -> bytes:
     if len(payload) != chunk.length:
         raise CorruptObject(f"blob {blob.hex()}: chunk {chunk.id.hex()} has not the length that the map says")
     return payload
-
-
-def _batches(chunks: ChunkMap) -> Iterator[list[Chunk]]:
-    batch: list[Chunk] = []
-    size = 0
-    for chunk in chunks.chunks():
-        batch.append(chunk)
-        size += chunk.length
-        if size >= _BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _absorb(whole: blake3, payloads: list[bytes | memoryview]) -> None:
-    for payload in payloads:
-        whole.update(payload)
 
 
 def _compare(whole: blake3, blob: BlobId) -> None:

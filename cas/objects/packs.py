@@ -116,6 +116,16 @@ class Pack:
         except CorruptObject as error:
             raise type(error)(f"{error} (pack {self.name} at {offset})", hint="cas fsck") from error
 
+    def stored(self, offset: int) -> tuple[int, memoryview]:
+        """The kind number of the entry at ``offset`` and its stored bytes where they lie, not verified. Raises
+        PackCorrupt."""
+        number, length, _ = ENTRY.unpack_from(self.pages, offset)
+        start = offset + ENTRY_SIZE
+        if start + length > self.end:
+            raise PackCorrupt(f"pack {self.name}: the entry at {offset} runs beyond the entries")
+        self.touch(length)
+        return number, memoryview(self.pages)[start : start + length]
+
     def sound_entry(self, offset: int) -> tuple[Kind, ObjectId, bytes] | CorruptObject:
         """As :meth:`entry`, but the error is given, not raised: another pack may hold the same object whole."""
         try:

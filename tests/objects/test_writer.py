@@ -18,6 +18,7 @@ from cas.objects.ids import Kind, blob_id, object_id
 from cas.objects.limits import Limits
 from cas.objects.store import ObjectStore
 from cas.objects.trees import Blob
+from cas.storage import writeback
 
 
 def names(store: ObjectStore) -> list[str]:
@@ -213,7 +214,7 @@ def test_a_writer_goes_over_to_another_pack(tmp_path: Path, noise: Callable[[int
 def test_a_write_back_that_failed_in_the_background_fails_the_seal(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(appending, "_WRITEBACK", 1000)
+    monkeypatch.setattr(writeback, "_STRETCH", 1000)
     writer = store.writer()
     writer.put_blob(b"first")
     writer.flush()
