@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
 # Any change here gets a new number: a catalog of another number is built anew.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -77,7 +77,7 @@ CREATE TABLE span (
     status TEXT NOT NULL, opened INTEGER NOT NULL, closed INTEGER, closing BLOB,
     meta TEXT NOT NULL, code TEXT NOT NULL, fields TEXT NOT NULL, error TEXT
 );
-CREATE INDEX span_parent ON span (parent, opened);
+CREATE INDEX span_parent ON span (parent, opened, id);
 CREATE INDEX span_label ON span (label, opened);
 CREATE INDEX span_opened ON span (opened);
 
