@@ -204,7 +204,7 @@ def _next(repository: Repository, step: _Step, *, down: bool) -> Iterator[_Step]
 
 
 def _title(version: ArtifactVersion) -> str:
-    return version.ref if version.name else f"{version.label} ({version.id[:12]})"
+    return version.ref if version.name else f"{version.label or 'not published'} ({version.id[:12]})"
 
 
 def _version(repository: Repository, what: str | ArtifactVersion) -> ArtifactVersion:

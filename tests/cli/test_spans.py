@@ -88,6 +88,15 @@ def test_the_tree_of_a_span(cas_: Cas, tree: cas.Span) -> None:
     assert f"%{tree.node_id[:12]}" in lines[0]
 
 
+def test_what_a_failed_run_would_have_published(cas_: Cas, repo: cas.Repository) -> None:
+    repo.put(1, "one")
+    with pytest.raises(ValueError, match="no"), repo.span("fails") as span:
+        repo.put(repo.get("one") + 1, "two")
+        raise ValueError("no")
+    assert cas_("span", "tree", span.id).out.splitlines()[1].endswith("  not published")
+    assert "not published (" in cas_("lineage", "one", "--down").out
+
+
 def test_the_tree_for_programs(cas_: Cas, tree: cas.Span) -> None:
     found = json.loads(cas_("span", "tree", tree.node_id, "--json").out)
     assert [(one["label"], one["depth"], one["status"]) for one in found] == [

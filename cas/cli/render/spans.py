@@ -99,7 +99,7 @@ def outline_lines(spans: Iterable[OutlineSpan], style: Style) -> Iterator[str]:
         yield lead + joint + _span_line(span.info, style)
         for place, item in enumerate(span.made, 1):
             last = place == len(span.made) and not span.children
-            yield f"{lead}{bar}{'└─ ' if last else '├─ '}{_item_line(item, style)}"
+            yield f"{lead}{bar}{'└─ ' if last else '├─ '}{_item_line(item, span.info.status, style)}"
         left.append(span.children)
 
 
@@ -120,9 +120,10 @@ def _span_line(span: SpanInfo, style: Style) -> str:
     return "  ".join(filter(None, parts))
 
 
-def _item_line(item: OutlineItem, style: Style) -> str:
+def _item_line(item: OutlineItem, status: str, style: Style) -> str:
     name = f"//{item.label}" if item.label is not None else item.ref or "-"
-    return "  ".join(filter(None, (clean(name), clean(item.title), style(short(item.id), fg="yellow"))))
+    held = "not published" if item.label is None and status in ("failed", "abandoned") else ""
+    return "  ".join(filter(None, (clean(name), clean(item.title), style(short(item.id), fg="yellow"), held)))
 
 
 def _error(span: SpanInfo) -> str:
