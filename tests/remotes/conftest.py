@@ -55,7 +55,7 @@ class Sshd(NamedTuple):
 def moto(tmp_path_factory) -> Iterator[int]:
     _need_module("moto", "moto[server]")
     port = free_port()
-    with running([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port, tmp_path_factory):
+    with running([sys.executable, str(HERE / "moto_server.py"), str(port)], port, tmp_path_factory):
         _make_bucket(port)
         yield port
 

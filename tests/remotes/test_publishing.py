@@ -71,7 +71,7 @@ def test_eight_at_once(any_remote, tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.slow
 def test_sixteen_with_five_hundred_each(any_remote, tmp_path: Path) -> None:
-    print(publish_at_once(any_remote("s3-moto-obstore"), tmp_path, 16, 500))
+    print(publish_at_once(any_remote("s3-ministack-obstore"), tmp_path, 16, 500))
 
 
 @pytest.mark.parametrize("kind", ["s3-moto-obstore", "s3-moto-s3fs"])
