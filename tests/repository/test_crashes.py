@@ -175,18 +175,17 @@ def test_an_error_of_the_disk_is_typed_and_publishes_nothing(
     repository: cas.Repository, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     repository.put("before", "before")
-    real = getattr(os, failing)
 
     def full(*arguments: object, **options: object) -> object:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, failing, full)
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, full)
+        if failing == "rename":
+            patch.setattr(Path, "rename", full)  # Python 3.10 took os.rename when pathlib was imported
         with pytest.raises((StorageFull, StorageError)):
             repository.put("during", "during")
             repository.close()
-    finally:
-        monkeypatch.setattr(os, failing, real)
     again = cas.open(repository.root)
     assert again.get("before") == "before"
     again.put("after", "after")
