@@ -141,6 +141,9 @@ def _server(text: str, scheme: str) -> Location:
         raise UnsupportedRemote(f"not a URL: {redact(text)!r}") from error
     if parts.password is not None:
         raise UnsupportedRemote(f"credentials in a URL are refused: {redact(text)!r}", hint="use an SSH key")
+    if parts.netloc.endswith(":"):
+        # user:/secret@host is such a text: what stands for the path may be meant as a password.
+        raise UnsupportedRemote(f"no port after ':' in {redact(text)!r}", hint=f"{scheme}://HOST/path")
     host = f"[{host}]" if ":" in host else host
     if not _HOST.fullmatch(host) or port == 0:
         raise UnsupportedRemote(f"no host is named in {redact(text)!r}", hint=f"{scheme}://HOST/path")
