@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import cas
+from cas.catalog import ingest
 from cas.catalog.catalog import Catalog
 from cas.catalog.ingest import Ingest
 from cas.errors import UsageError
@@ -21,48 +23,56 @@ from cas.refs.partitions import EMPTY, Partition
 
 PARTITIONS = [EMPTY, Partition.of({"k": "a"}), Partition.of({"k": "b"}), Partition.of({"k": "a"}, "2024-05")]
 LITERALS = ["1" * 64, "2" * 64, "3" * 64]
-NAME = Name("default", "main", "n")
+NAMES = [Name("default", "main", "n"), Name("default", "main", "m")]
 
 
 @st.composite
 def entries(draw: st.DrawFn) -> list[Entry]:
     found: list[Entry] = []
     for number in range(draw(st.integers(1, 25))):
-        partition = draw(st.sampled_from(PARTITIONS))
+        name, partition = draw(st.sampled_from(NAMES)).name, draw(st.sampled_from(PARTITIONS))
         write, stamp = f"{number:032x}", draw(st.integers(1, 12))
         if draw(st.integers(0, 4)):
             literal = draw(st.sampled_from(LITERALS))
-            found.append(VersionEntry("n", partition, literal[:12], literal, "a" * 64, None, stamp, write))
+            found.append(VersionEntry(name, partition, literal[:12], literal, "a" * 64, None, stamp, write))
         else:
             version = draw(st.sampled_from([None, LITERALS[0][:12]]))
-            found.append(DeleteEntry("n", partition, version, None, stamp, write))
+            found.append(DeleteEntry(name, partition, version, None, stamp, write))
     return found
 
 
+@pytest.mark.parametrize("many", [2, 1_000_000], ids=["in bulk", "one by one"])
 @given(entries(), st.randoms(use_true_random=False), st.integers(1, 7))
-def test_tips_are_those_of_the_pure_rules_in_any_order(found: list[Entry], random: object, batch: int) -> None:
+def test_tips_are_those_of_the_pure_rules_in_any_order(
+    many: int, found: list[Entry], random: object, batch: int
+) -> None:
     catalog = Catalog(None, "owner", _no_read)
     mixed = list(found)
     random.shuffle(mixed)  # type: ignore[attr-defined]  # a random.Random
-    with catalog.database.writing() as connection:
+    with catalog.database.writing() as connection, mock.patch.multiple(ingest, _WHOLE=many, _BULK=many):
         connection.execute("INSERT INTO log VALUES (1, 'default', 'main', 1, '', 0)")
         for start in range(0, len(mixed), batch):
             # Some come twice, as from two remotes.
             Ingest(connection, 1).add(mixed[max(0, start - 2) : start + batch])
+    for name in NAMES:
+        _check_tips(catalog, name, [entry for entry in found if entry.name == name.name])  # type: ignore[union-attr]
+    catalog.close()
+
+
+def _check_tips(catalog: Catalog, name: Name, found: list[Entry]) -> None:
     tips = {}
     for partition in PARTITIONS:
         mine = [entry for entry in found if entry.partition == partition]  # type: ignore[union-attr]
         tip = History(mine).tip  # type: ignore[arg-type]
-        row = catalog.refs.tip(NAME, partition)
+        row = catalog.refs.tip(name, partition)
         assert (row and row.write) == (tip and tip.write)
         if tip is not None:
             tips[partition] = tip
     for query in PARTITIONS:
         matching = [tip for partition, tip in tips.items() if partition.contains(query)]
-        row = catalog.refs.latest(NAME, query)
+        row = catalog.refs.latest(name, query)
         assert (row.stamp if row else None) == max((tip.stamp for tip in matching), default=None)
-        assert {one.write for one in catalog.refs.tips(NAME, query)} == {tip.write for tip in matching}
-    catalog.close()
+        assert {one.write for one in catalog.refs.tips(name, query)} == {tip.write for tip in matching}
 
 
 def _no_read(*_: object) -> bytes:
