@@ -19,6 +19,13 @@ SELECT log.project, log.domain, name.name, ref.partition,
 FROM version AS v JOIN ref ON ref.id = v.ref JOIN name ON name.id = ref.name JOIN log ON log.id = name.log
 """
 TIPS = _COLUMNS.replace("FROM version AS v JOIN ref ON ref.id = v.ref", "FROM ref JOIN version AS v ON v.id = ref.tip")
+_NAME = """
+SELECT name.id FROM name JOIN log ON log.id = name.log WHERE project = ? AND domain = ? AND name.name = ?
+"""
+_LATEST = (
+    f"{TIPS} WHERE ref.id ="
+    f" (SELECT id FROM ref WHERE name = ({_NAME}) AND stamp IS NOT NULL ORDER BY stamp DESC LIMIT 1)"
+)
 # A partial partition is answered by the first of the newest that fits; past this many the rest is filtered in one go.
 _PAGE = 64
 
@@ -76,17 +83,13 @@ class RefQueries:
 
     def latest(self, name: Name, partition: Partition) -> Row | None:
         """The newest of :meth:`tips`. One key is answered from its index; more walk the first one's, newest first."""
+        pairs = _pairs(partition)
+        if not pairs:
+            rows = self._rows(_LATEST, name)
+            return rows[0] if rows else None
         name_id = self._name_id(name)
         if name_id is None:
             return None
-        pairs = _pairs(partition)
-        if not pairs:
-            rows = self._rows(
-                f"{TIPS} WHERE ref.id = (SELECT id FROM ref WHERE name = ? AND stamp IS NOT NULL"
-                " ORDER BY stamp DESC LIMIT 1)",
-                (name_id,),
-            )
-            return rows[0] if rows else None
         exact = self._exact_of_all_keys(name_id, partition)
         if exact is not None:
             return exact
@@ -295,15 +298,7 @@ class RefQueries:
         return [row[0] for row in rows]
 
     def _name_id(self, name: Name) -> int | None:
-        row = (
-            self._connect()
-            .execute(
-                "SELECT name.id FROM name JOIN log ON log.id = name.log"
-                " WHERE project = ? AND domain = ? AND name.name = ?",
-                name,
-            )
-            .fetchone()
-        )
+        row = self._connect().execute(_NAME, name).fetchone()
         return row[0] if row else None
 
     def _containment(self, name: Name, partition: Partition) -> tuple[str, tuple[Any, ...]]:

@@ -117,6 +117,9 @@ class Codec:
     def read(self, literal: Literal, decoding: Decoding) -> Any:
         """Load the value; override it only together with ``write``."""
         store = decoding.store
+        content = store.small(literal.content)
+        if content is not None:
+            return self.decode(content)
         if store.kind(literal.content) is Kind.TREE:
             members = read_members(literal, store)
             return self.decode({name: store.read(entry.id, Kind.BLOB) for name, entry in members.items()})

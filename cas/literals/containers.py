@@ -40,7 +40,10 @@ class ContainerCodec(Codec):
         return write_members({_SKELETON: content}, encoding.writer, entries)
 
     def read(self, literal: Literal, decoding: Decoding) -> Any:
-        if decoding.store.kind(literal.content) is not Kind.TREE:
+        content = decoding.store.small(literal.content)
+        if content is not None:
+            value = decode_plain(content)
+        elif decoding.store.kind(literal.content) is not Kind.TREE:
             value = decode_plain(read_bounded(literal.content, decoding.store, f"a {literal.type}"))
         else:
             value = _read_tree(literal, decoding)

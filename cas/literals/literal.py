@@ -43,9 +43,14 @@ class Literal(NamedTuple):
     @classmethod
     def from_array(cls, array: Sequence[object]) -> Literal:
         """Inverse of ``array``. Raises CodecError on any other shape."""
-        match array:
-            case [str(tag), int(codec), bytes(content), int(size)] if (
-                tag and 0 < codec < 128 and size >= 0 and len(content) == 32
+        if isinstance(array, (list, tuple)) and len(array) == 4:
+            tag, codec, content, size = array
+            if (
+                isinstance(tag, str)
+                and isinstance(codec, int)
+                and isinstance(content, bytes)
+                and isinstance(size, int)
+                and (tag and 0 < codec < 128 and size >= 0 and len(content) == 32)
             ):
                 return cls(tag, codec, ObjectId(content), size)
         raise CodecError(f"not a literal array: {array!r:.120}")

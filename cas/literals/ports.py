@@ -44,6 +44,9 @@ class Store(Protocol):
     def read(self, object_id: ObjectId, kind: Kind | None = None) -> bytes:
         """The whole payload."""
 
+    def small(self, object_id: ObjectId, /) -> bytes | None:
+        """The payload of a blob that is at hand in one piece, else None."""
+
     def kind(self, object_id: ObjectId) -> Kind:
         """What kind of object an id names."""
 

@@ -307,3 +307,24 @@ def test_any_file_as_a_pack_gives_typed_errors(
     with pytest.raises(CasError):
         store.read(BLOB)
     assert list(store.check())
+
+
+def test_small_gives_what_lies_in_one_piece_and_is_whole(
+    store: ObjectStore, noise: Callable[[int, int], bytes]
+) -> None:
+    with store.writer() as writer:
+        plain, squeezed, large = writer.put_blobs([b"plain", b"lines " * 500, noise(200_000, 1)])
+        record = writer.put_record(Kind.SPAN, b"\x80")
+        assert store.small(plain) is None  # not sealed
+    assert store.small(plain) == b"plain"
+    assert [store.small(ident) for ident in (squeezed, large, record, bytes(32))] == [None] * 4
+    (pack,) = store.packs
+    whole = bytearray((store.directory / pack.name).read_bytes())
+    whole[pack.find(plain) + 37] ^= 1
+    (store.directory / pack.name).chmod(0o644)
+    (store.directory / pack.name).write_bytes(whole)
+    damaged = ObjectStore(store.directory)
+    damaged.refresh()
+    assert damaged.small(plain) is None
+    with pytest.raises(CorruptObject):
+        damaged.read(plain)
