@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cas.catalog.spans import SpanQueries, SpanRow
 from cas.errors import SpanError, SpanNotFound
 from cas.models.inflight import elsewhere, in_flight
-from cas.models.span import Span, span_of
+from cas.models.span import Span, spans_of
 from cas.repository import history
 
 if TYPE_CHECKING:
@@ -91,4 +91,4 @@ def ancestors(repository: Repository, span: SpanId) -> list[SpanRow]:
 
 def spans_from(rows: Iterable[tuple[Any, ...]]) -> list[Span]:
     """Spans, each of its own class, from rows."""
-    return [span_of(row) for row in rows]
+    return spans_of(rows)
