@@ -43,7 +43,7 @@ cas declare flights_clean --show
 """,
 )
 @click.argument("name")
-@click.option("-k", "--key", "keys", multiple=True, metavar="KEY", help="A partition key. Repeatable.")
+@click.option("-k", "--key", "--add-key", "keys", multiple=True, metavar="KEY", help="A partition key. Repeatable.")
 @click.option("--time", "granularity", type=click.Choice(GRANULARITIES), help="Time-partitioned, by this.")
 @click.option("--type", "type_", metavar="TYPE", help="The type of all its versions.")
 @click.option("--description", metavar="TEXT", help="What it is, in a line.")
