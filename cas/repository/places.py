@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cas.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["ask", "configured", "place_of"]
 
@@ -37,6 +39,8 @@ def place_of(name: str) -> str | None:
 def configured(settings: Mapping[str, Any], name: str, base: Path) -> str | None:
     """The place that a config gives a name: its ``[storage.NAME]``, else its ``[remote.NAME]``; directories count from
     ``base``. Raises UsageError."""
+    from pathlib import Path  # not above: this module is loaded on the way to every answer, to be told whom to ask
+
     for kind, below in (("storage", ""), ("remote", "/stored")):
         sections = settings.get(kind, {})
         section = sections.get(name) if isinstance(sections, Mapping) else None
