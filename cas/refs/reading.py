@@ -25,7 +25,7 @@ Table = dict[str, Any]
 _TEXT = r'"([^"\\\x00-\x1f\x7f]*)"'
 _STAMP = r'"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\.([0-9]{6})Z"'
 _HEAD = re.compile(
-    rf'cas = 1\nsegment = ([0-9]{{1,20}})\ntime = {_STAMP}\nauthor = {_TEXT}\nprevious = "([0-9a-f]{{64}})"\n'
+    rf'cas = 1\nsegment = (0|[1-9][0-9]{{0,19}})\ntime = {_STAMP}\nauthor = {_TEXT}\nprevious = "([0-9a-f]{{64}})"\n'
 )
 _BLOCK = re.compile(
     rf"\n\[\[version\]\]\nname = {_TEXT}\n((?:partitions = [^\n]*\n)?(?:time = [^\n]*\n)?)version = {_TEXT}\n"
