@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from cas.errors import CorruptObject
 from cas.objects.ids import Kind, ObjectId, object_id
@@ -20,26 +20,32 @@ class RawEntry(NamedTuple):
 
     kind: Kind
     key: ObjectId
-    content: bytes
+    content: bytes | memoryview
 
     @property
     def payload(self) -> bytes:
         """What it holds."""
         number, _, ident = ENTRY.unpack_from(self.content)
-        return verified(number, ident, self.content[ENTRY_SIZE:])[2]
+        return bytes(verified(number, ident, cast("bytes", self.content[ENTRY_SIZE:]))[2])
 
 
-def read_raw(content: bytes) -> tuple[RawEntry, bytes]:
-    """The entry that the bytes are, and its payload. Raises CorruptObject and its kin unless they are just one."""
+def read_raw(content: bytes | memoryview) -> tuple[RawEntry, bytes]:
+    """The entry that the bytes are, and its payload. Raises CorruptObject and its kin unless they are just one.
+
+    Nothing is copied: the entry, and the payload of a blob that is not compressed, are views of ``content``.
+    """
     if len(content) < ENTRY_SIZE:
         raise CorruptObject("too few bytes for an entry")
     number, length, ident = ENTRY.unpack_from(content)
-    stored = content[ENTRY_SIZE:]
+    stored = cast("bytes", memoryview(content)[ENTRY_SIZE:])
     if length != len(stored):
         raise CorruptObject(f"the entry of {ident.hex()} has not the length it says")
     kind, ident, payload = verified(number, ident, stored)
     if not entry_is_exact(number, stored):
         raise CorruptObject(f"the compressed form of {ident.hex()} is not as it was written")
+    if kind is Kind.BLOB:
+        return RawEntry(kind, ident, content), payload
+    payload = bytes(payload)
     return RawEntry(kind, ObjectId(payload[:32]) if kind is Kind.MAP else ident, content), payload
 
 
@@ -54,7 +60,7 @@ def raw_entry(store: ObjectStore, key: bytes, kind: Kind | None = None) -> RawEn
             continue
         length = ENTRY.unpack_from(pack.pages, at)[1]
         try:
-            found = read_raw(pack.pages[at : at + ENTRY_SIZE + length])[0]
+            found = read_raw(memoryview(pack.pages)[at : at + ENTRY_SIZE + length])[0]
         except CorruptObject:
             continue  # another pack may hold it whole; else load says what is wrong
         pack.touch(length)

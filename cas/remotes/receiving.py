@@ -172,8 +172,9 @@ class Receiver:
         except FileNotFoundError:
             return []
         entries = []
+        view = memoryview(content)
         for place in group:
-            piece = content[place.start - start : place.end - start]
+            piece = view[place.start - start : place.end - start]
             try:
                 entries.append(read_raw(piece))
             except CorruptObject as error:

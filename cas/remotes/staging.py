@@ -19,9 +19,10 @@ from blake3 import blake3
 
 from cas.errors import CorruptObject, HashMismatch, StorageError
 from cas.objects.appending import names
+from cas.objects.compression import expand
 from cas.objects.ids import BlobId, Kind, ObjectId, object_id
 from cas.objects.maps import ChunkMap
-from cas.objects.packs import ENTRY, ENTRY_SIZE, MAGIC, footer, scan, verified
+from cas.objects.packs import ENTRY, ENTRY_SIZE, MAGIC, MAX_PAYLOAD, SQUEEZED, footer, scan, verified
 from cas.objects.raw import RawEntry, mapped_size, read_raw
 from cas.storage.durable import fsync_directory, fsync_file, make_directories, storage_errors, write_views
 
@@ -116,12 +117,20 @@ class Staging:
     def _check_map(self, blob: bytes) -> None:
         whole = blake3()
         for chunk in self._map(blob).chunks():
-            payload = self.load(chunk.id, Kind.BLOB)[1]
+            payload = self._chunk(chunk.id)
             if len(payload) != chunk.length:
                 raise CorruptObject(f"blob {blob.hex()}: chunk {chunk.id.hex()} has not the length that its map says")
             whole.update(payload)
         if whole.digest() != blob:
             raise HashMismatch(f"blob {blob.hex()}: its chunks, streamed, are not it")
+
+    def _chunk(self, ident: bytes) -> bytes:
+        """A chunk's bytes; of one that arrived, which was verified then, not hashed again: the whole is, just after."""
+        place = self._places.get(ident)
+        if place is None or place[0].kinds[ident] is not Kind.BLOB:
+            return self._store.load(ident, Kind.BLOB)[1]
+        with storage_errors(f"read {self._directory}"):
+            return place[0].payload(place[1])
 
     def _map(self, blob: bytes) -> ChunkMap:
         found = ChunkMap(self._maps[blob], lambda part: self.load(part, Kind.PART)[1])
@@ -231,6 +240,11 @@ class _Part:
     def raw(self, at: int) -> RawEntry:
         length = ENTRY.unpack(os.pread(self._descriptor, ENTRY_SIZE, at))[1]
         return read_raw(os.pread(self._descriptor, ENTRY_SIZE + length, at))[0]
+
+    def payload(self, at: int) -> bytes:
+        number, length, _ = ENTRY.unpack(os.pread(self._descriptor, ENTRY_SIZE, at))
+        stored = os.pread(self._descriptor, length, at + ENTRY_SIZE)
+        return expand(stored, MAX_PAYLOAD) if number & SQUEEZED else stored
 
     def load(self, at: int) -> tuple[Kind, bytes]:
         number, length, ident = ENTRY.unpack(os.pread(self._descriptor, ENTRY_SIZE, at))
