@@ -197,7 +197,7 @@ def test_values_inside_values_are_bounded_both_ways(writer):
     import pandas as pd
 
     value = 1
-    with pytest.raises(CodecError, match="each inside another|nests too deeply"):
+    with pytest.raises(CodecError, match=r"each inside another|nests too deeply"):
         for _ in range(110):
             value = pd.Series([[value], "x"], dtype=object)
         encode(value, writer)

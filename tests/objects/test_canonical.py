@@ -117,7 +117,7 @@ class Colour(IntEnum):
         datetime.now(timezone.utc),
         Colour.RED,
         object(),
-    ],  # noqa: DTZ
+    ],
 )
 def test_what_has_no_form_is_refused(value: object) -> None:
     with pytest.raises(CodecError):
