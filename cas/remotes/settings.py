@@ -104,7 +104,9 @@ def set_url(config: Path, name: str, url: str, options: Mapping[str, str] | None
 def _checked(remote: RemoteSettings) -> RemoteSettings:
     check_remote(remote.name)
     location = parse(remote.url)
-    return remote._replace(url=location.url, options=check_options(location.scheme, remote.options))
+    # A directory is meant from where its path was written, and used from anywhere.
+    url = str(Path(location.path).absolute()) if location.scheme == "file" else location.url
+    return remote._replace(url=url, options=check_options(location.scheme, remote.options))
 
 
 def _section(remote: RemoteSettings) -> dict[str, Any]:

@@ -303,9 +303,8 @@ def clone(
     names = " ".join([filter] if isinstance(filter, str) else filter) if filter else None
     if since is not None:
         moment(since)
-    origin = RemoteSettings(
-        "origin", location.url, dict(options or {}), names, since, depth, None if objects else ON_DEMAND
-    )
+    there = str(Path(location.path).absolute()) if location.scheme == "file" else location.url
+    origin = RemoteSettings("origin", there, dict(options or {}), names, since, depth, None if objects else ON_DEMAND)
     there_before = place.exists()
     home = home_of(origin)
     repository = init(place, project=home[0], domain=home[1], author=author, now=now)

@@ -285,3 +285,16 @@ def test_a_read_only_web_server(tmp_path: Path, request) -> None:
     with pytest.raises(UnsupportedRemote):
         ben.push()
     ben.close()
+
+
+def test_a_relative_path_counts_from_where_it_was_written(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    ann = cas.init("ann")
+    ann.put(1, "one")
+    ann.remotes.add("origin", "store")
+    ann.push()
+    ben, _ = clone("store", "ben")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert ann.push().entries == ben.pull().entries == 0
+    assert {one.url for side in (ann, ben) for one in side.remotes.list()} == {str(tmp_path / "store")}
