@@ -7,8 +7,8 @@ file, before it is used. A key is known here by its first eight bytes only: whoe
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left
 from functools import cached_property
+from operator import sub
 
 from blake3 import blake3
 
@@ -91,29 +91,35 @@ class Footer:
             at = self.content.find(prefix, at + 1, self._prefixes + 8 * high)
         return found
 
-    def end(self, offset: int) -> int:
-        """Where the entry that begins at ``offset`` ends. Raises PackCorrupt where no entry begins there."""
-        places = self._sorted
-        at = bisect_left(places, offset)
-        if at >= len(places) or places[at] != offset:
-            raise PackCorrupt(f"pack {self.name}: no entry begins at {offset}")
-        return places[at + 1] if at + 1 < len(places) else self.start
-
-    @cached_property
-    def _sorted(self) -> list[int]:
-        """Where the entries begin, in file order: from the magic on, none overlapping, none too long."""
+    def starts(self) -> list[int]:
+        """Where the entries begin, in the order of :meth:`prefixes`."""
         narrow = self.content[self._column : self._column + 5 * self._count]
         wide = bytearray(8 * self._count)
         for byte in range(5):
             wide[byte::8] = narrow[byte::5]
-        places = sorted(struct.unpack(f"<{self._count}Q", wide))
-        last = len(MAGIC)
-        if places and places[0] != last:
+        return list(struct.unpack(f"<{self._count}Q", wide))
+
+    def end(self, offset: int) -> int:
+        """Where the entry that begins at ``offset`` ends. Raises PackCorrupt where no entry begins there."""
+        end = self.ends.get(offset)
+        if end is None:
+            raise PackCorrupt(f"pack {self.name}: no entry begins at {offset}")
+        return end
+
+    @cached_property
+    def ends(self) -> dict[int, int]:
+        """From where each entry begins to where it ends; they begin after the magic, and none overlaps or is too long.
+
+        Raises PackCorrupt.
+        """
+        places = sorted(self.starts())
+        if places and places[0] != len(MAGIC):
             raise PackCorrupt(f"pack {self.name}: its first entry is not at its beginning")
-        gaps = [end - begin for begin, end in zip(places, [*places[1:], self.start], strict=True)]
+        ends = [*places[1:], self.start]
+        gaps = list(map(sub, ends, places)) if places else []
         if gaps and (min(gaps) < ENTRY_SIZE or max(gaps) > ENTRY_SIZE + MAX_PAYLOAD + 16):
             raise PackCorrupt(f"pack {self.name}: entries overlap, or are too long")
-        return places
+        return dict(zip(places, ends, strict=False))
 
     def _bounds(self, bucket: int) -> tuple[int, int]:
         low, high = _PAIR.unpack_from(self.content, self._fan + 4 * (bucket - 1))

@@ -30,6 +30,8 @@ _PACK = re.compile(r"objects/([0-9a-f]{32})\.(pack|open)")
 # Read from the end of a pack at first: with most packs their whole footer, with small ones all of them.
 _TAIL = 128 << 10
 _HEAD = struct.Struct("<Q")
+# A pack of so many times as many entries is asked for each key; a smaller one is passed over once.
+_MANY = 12
 # Whole small packs are remembered up to this many bytes in all.
 _REMEMBERED = 64 << 20
 
@@ -135,7 +137,15 @@ class Inventory:
         self._look_once()
         found: dict[bytes, list[Place]] = {}
         wanted = set(keys)
+        by_prefix: dict[int, list[bytes]] = {}
         for name, pack in self._packs.items():
+            if isinstance(pack, Footer) and len(pack) <= _MANY * len(wanted):
+                by_prefix = by_prefix or _by_prefix(wanted)
+                ends = pack.ends
+                for prefix, start in zip(pack.prefixes(), pack.starts(), strict=True):
+                    for key in by_prefix.get(prefix, ()):
+                        found.setdefault(key, []).append(Place(name, start, ends[start]))
+                continue
             for key in _held(pack, wanted):
                 found.setdefault(key, []).extend(Place(name, start, pack.end(start)) for start in pack.offsets(key))
         return found
@@ -209,17 +219,19 @@ class Inventory:
 
 def _held(pack: Footer | _Open, keys: Collection[bytes]) -> Iterable[bytes]:
     """Those of the keys that the pack may hold, by the shorter way: asking for each, or passing over its prefixes."""
-    if len(pack) > 12 * len(keys):
+    if len(pack) > _MANY * len(keys):
         return [key for key in keys if pack.offsets(key)]
-    by_prefix: dict[int, list[bytes]] = {}
-    for key in keys:
-        by_prefix.setdefault(_number(key), []).append(key)
+    by_prefix = _by_prefix(keys)
     return [key for prefix in by_prefix.keys() & set(pack.prefixes()) for key in by_prefix[prefix]]
 
 
-def _number(key: bytes) -> int:
-    number: int = memoryview(key[:8]).cast("Q")[0]
-    return number
+def _by_prefix(keys: Collection[bytes]) -> dict[int, list[bytes]]:
+    """The keys by their first eight bytes as a native number."""
+    numbers = memoryview(b"".join([key[:8] for key in keys])).cast("Q")
+    found: dict[int, list[bytes]] = {}
+    for number, key in zip(numbers, keys, strict=True):
+        found.setdefault(number, []).append(key)
+    return found
 
 
 def grouped(places: Iterable[Place], gap: int, longest: int) -> Iterator[list[Place]]:
