@@ -159,4 +159,5 @@ def test_colour_and_pager_on_a_terminal(stocked: Path) -> None:
     assert b"\x1b[" in shown({"CAS_PAGER": "cat"})
     assert b"\x1b[" not in shown({"CAS_PAGER": "cat", "NO_COLOR": "1"})
     assert b"paged model" in shown({"CAS_PAGER": "sed 's/.*model.*/paged model/'"})
-    assert b"ago" in shown({"CAS_PAGER": "cat"}) or b"just now" in shown({"CAS_PAGER": "cat"})
+    told = shown({"CAS_PAGER": "cat"})
+    assert b" ago" in told or b"just now" in told

@@ -221,6 +221,7 @@ def test_the_rules_are_those_of_a_dict(found):
 
 @given(entries, st.integers(0, 9))
 def test_the_past_is_the_history_of_the_entries_then(found, stamp):
+    found = one_write_each(found)
     assert answers(History(found).at(stamp)) == answers(History([one for one in found if one.stamp <= stamp]))
     assert History(found).was(0) == History(found).tip
     distinct = History(found).versions
