@@ -12,9 +12,9 @@ from cas.clock import to_iso
 from cas.errors import CasError, InvalidRefName, LimitExceeded, RefSyntax, UnsupportedFormat
 from cas.refs import reading, segments
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, SpanEntry, VersionEntry, order
+from cas.refs.log import NOTHING
 from cas.refs.names import RESERVED_KEYS, looks_like_id
 from cas.refs.partitions import EMPTY, Granularity, Partition
-from cas.refs.log import NOTHING
 from cas.refs.segments import parse, render
 
 NOW = 1795333249000123
