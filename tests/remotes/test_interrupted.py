@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_push_resumes(any_remote, cutting, moto, tmp_path: Path, once, small_pie
     place = any_remote("s3-moto-obstore", port=proxy.port)
     straight = {**place.options, "endpoint_url": f"http://127.0.0.1:{moto}"}
     ann = cas.init(tmp_path / "ann")
-    big = os.urandom(900_000)
+    big = random.Random(7).randbytes(900_000)  # chunks of the same sizes every time
     ann.put(big, "big")
     ann.remotes.add("origin", place.url, place.options, probe=False)
     watcher = cas.init(tmp_path / "watcher")
@@ -92,7 +93,7 @@ def test_pull_resumes(any_remote, cutting, moto, tmp_path: Path, once, small_pie
     place = any_remote("s3-moto-obstore", port=proxy.port)
     straight = {**place.options, "endpoint_url": f"http://127.0.0.1:{moto}"}
     ann = cas.init(tmp_path / "ann")
-    big = os.urandom(900_000)
+    big = random.Random(7).randbytes(900_000)  # chunks of the same sizes every time
     ann.put(big, "big")
     ann.remotes.add("origin", place.url, straight)
     ann.push()
@@ -114,7 +115,7 @@ def test_pull_resumes(any_remote, cutting, moto, tmp_path: Path, once, small_pie
 def test_another_machine_goes_on(any_remote, tmp_path: Path, small_pieces, monkeypatch) -> None:
     place = any_remote("memory")
     ann = cas.init(tmp_path / "ann")
-    big = os.urandom(900_000)
+    big = random.Random(7).randbytes(900_000)  # chunks of the same sizes every time
     ann.put(big, "big")
     ann.remotes.add("origin", place.url)
     store = ann.remotes.open().store
