@@ -32,12 +32,12 @@ class RawEntry(NamedTuple):
 def read_raw(content: bytes | memoryview) -> tuple[RawEntry, bytes]:
     """The entry that the bytes are, and its payload. Raises CorruptObject and its kin unless they are just one.
 
-    Nothing is copied: the entry, and the payload of a blob that is not compressed, are views of ``content``.
+    Of a view nothing is copied: the entry, and the payload of a blob that is not compressed, are views too.
     """
     if len(content) < ENTRY_SIZE:
         raise CorruptObject("too few bytes for an entry")
     number, length, ident = ENTRY.unpack_from(content)
-    stored = cast("bytes", memoryview(content)[ENTRY_SIZE:])
+    stored = cast("bytes", content[ENTRY_SIZE:])
     if length != len(stored):
         raise CorruptObject(f"the entry of {ident.hex()} has not the length it says")
     kind, ident, payload = verified(number, ident, stored)
@@ -45,7 +45,7 @@ def read_raw(content: bytes | memoryview) -> tuple[RawEntry, bytes]:
         raise CorruptObject(f"the compressed form of {ident.hex()} is not as it was written")
     if kind is Kind.BLOB:
         return RawEntry(kind, ident, content), payload
-    payload = bytes(payload)
+    payload = payload if type(payload) is bytes else bytes(payload)
     return RawEntry(kind, ObjectId(payload[:32]) if kind is Kind.MAP else ident, content), payload
 
 

@@ -106,7 +106,8 @@ def _publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> int:
         todo = merging.lacked(remote.catalog, entries)
         if not todo:
             return 0
-        segment = log.append(number + 1, digest, todo, author=remote.here.author, time=remote.here.now())
+        # What comes from a log was checked when it was read.
+        segment = log.append(number + 1, digest, todo, author=remote.here.author, time=remote.here.now(), checked=True)
         if segment is not None:
             _keep(remote, scope, segment)
             return segment.number
@@ -120,7 +121,7 @@ def _publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> int:
 def _keep(remote: Remote, scope: Scope, segment: Segment) -> None:
     """Keep a copy of a segment just written, and fold the log where that is due."""
     copy = remote.copy_of(*scope)
-    content = render(segment.number, segment.time, segment.author, segment.previous, segment.entries)
+    content = render(segment.number, segment.time, segment.author, segment.previous, segment.entries, checked=True)
     copy.store.create(copy.path(segment.number), content)
     remote.catalog.wrote(copy, segment)
     if folds_at(segment.number) and checkpoints.write(copy.store, copy, segment.number):

@@ -25,6 +25,7 @@ __all__ = ["Receiver", "receiving"]
 # Entries this near each other are read by one request, of at most so many bytes.
 _GAP = 64 << 10
 _LONGEST = 8 << 20
+_SMALL = 4096
 _PLAIN = frozenset({Kind.BLOB})
 
 
@@ -174,7 +175,9 @@ class Receiver:
         entries = []
         view = memoryview(content)
         for place in group:
-            piece = view[place.start - start : place.end - start]
+            size = place.end - place.start
+            # Views spare copies of large pieces, and cost more than a copy of small ones.
+            piece = (content if size < _SMALL else view)[place.start - start : place.end - start]
             try:
                 entries.append(read_raw(piece))
             except CorruptObject as error:

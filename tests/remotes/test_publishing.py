@@ -52,8 +52,7 @@ def publish_at_once(place, tmp_path: Path, processes: int, count: int) -> float:
     assert acknowledged == [[str(number) for number in range(count)]] * processes
     judge = cas.init(tmp_path / "judge")
     judge.remotes.add("origin", place.url, place.options, probe=False)
-    judge.fetch()
-    log = judge.remotes.open().copy_of("default", "main")
+    log = judge.remotes.open().log_there("default", "main")
     segments = list(log.after(0))  # the chain holds, without a gap
     versions = Counter(
         entry.version for segment in segments for entry in segment.entries if isinstance(entry, VersionEntry)
