@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["copy_blob"]
 
-# As much as stays in a processor's cache between hashing and writing; a second thread for the hash gains nothing over it.
+# As much as stays in a processor's cache between hashing and writing. A second thread for the hash gains nothing on it.
 _AT_ONCE = 1 << 20
 
 
