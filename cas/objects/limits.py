@@ -13,6 +13,6 @@ class Limits(NamedTuple):
 
     pack: int = 4 << 30
     part: int = 65_536
-    stretch: int = 8 << 20
+    stretch: int = 2 << 20
     merged: int = 256 << 20
     crowd: int = 16
