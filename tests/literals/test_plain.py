@@ -66,7 +66,12 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+def title(value) -> str:
+    """How a test of this value is called: alike in every process, which the repr of a set is not."""
+    return f"{type(value).__name__} of {len(value)}" if isinstance(value, set | frozenset) else repr(value)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=title)
 def test_comes_back_equal_and_of_the_same_type(writer, value):
     literal = encode(value, writer)
     found = decode(literal, writer.store)
