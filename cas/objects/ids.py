@@ -66,11 +66,13 @@ def object_id(kind: Kind, payload: bytes | bytearray | memoryview) -> ObjectId:
 
 
 def object_ids(kind: Kind, payloads: Iterable[bytes]) -> list[ObjectId]:
-    """The ids of many objects of one kind other than blob."""
+    """The ids of many objects of one kind."""
+    # One hasher for all: making one costs more than hashing a small payload does.
+    hasher = blake3() if kind is Kind.BLOB else _HASHERS[kind].copy()
+    update, digest, reset = hasher.update, hasher.digest, hasher.reset
     ids = []
-    fresh = _HASHERS[kind].copy
     for payload in payloads:
-        hasher = fresh()
-        hasher.update(payload)
-        ids.append(hasher.digest())
+        update(payload)
+        ids.append(digest())
+        reset()
     return ids  # type: ignore[return-value]  # NewType would cost a call per id

@@ -85,20 +85,19 @@ class ObjectStore:
     def read_many(self, idents: Iterable[bytes]) -> list[bytes]:
         """The verified payloads of many objects, in order. Raises as :meth:`read` does."""
         idents = list(idents)
-        unsealed: dict[bytes, bytes] = {}
+        found: dict[bytes, bytes] = {}
         for writer in self._writers:
-            unsealed.update(writer.take_many(idents))
-        payloads: list[bytes | None] = list(map(unsealed.get, idents)) if unsealed else [None] * len(idents)
+            found.update(writer.take_many(idents))
+        missing = [ident for ident in idents if ident not in found] if found else idents
         for pack in self.packs:
-            places = [place for place, payload in enumerate(payloads) if payload is None]
-            if not vectors.pays(len(places)):
+            if not vectors.pays(len(missing)):
                 break
-            found = vectors.take_many(pack, [idents[place] for place in places])
-            for place, payload in zip(places, found, strict=True):
-                payloads[place] = payload
-        return [
-            self.read(ident) if payload is None else payload for ident, payload in zip(idents, payloads, strict=True)
-        ]
+            payloads = vectors.take_many(pack, missing)
+            if missing is idents and None not in payloads:
+                return payloads  # type: ignore[return-value]  # as the line above says
+            found.update((ident, one) for ident, one in zip(missing, payloads, strict=True) if one is not None)
+            missing = [ident for ident in missing if ident not in found]
+        return [found[ident] if ident in found else self.read(ident) for ident in idents]
 
     def load(self, key: bytes, kind: Kind | None = None) -> tuple[Kind, bytes]:
         """The kind and verified payload of an entry as it is stored: for a chunked blob, its map.

@@ -11,8 +11,6 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from blake3 import blake3
-
 from cas.errors import LimitExceeded
 from cas.objects.appending import AppendFile
 from cas.objects.chunks import SMALL
@@ -86,7 +84,7 @@ class PackWriter:
             return []
         if max(map(len, payloads)) > SMALL:
             return self._put_mixed(payloads)
-        ids = [blake3(payload).digest() for payload in payloads]
+        ids = object_ids(Kind.BLOB, payloads)
         self._add(Kind.BLOB, dict(zip(ids, payloads, strict=True)))
         return ids  # type: ignore[return-value]  # NewType costs a call per id
 
