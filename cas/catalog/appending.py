@@ -25,7 +25,7 @@ def append(
     log: RefLog,
     plan: Callable[[Stamps], list[Entry]],
     *,
-    author: str,
+    author: Callable[[], str],
     now: Callable[[], int],
     asks: bool = True,
     checked: bool = False,
@@ -54,7 +54,7 @@ def append(
             return
         segment = None
         if entries:
-            segment = log.append(number + 1, digest, entries, author=author, time=time, checked=checked)
+            segment = log.append(number + 1, digest, entries, author=author(), time=time, checked=checked)
         if segment is None:
             fresh = True
             continue

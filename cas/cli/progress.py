@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 from time import monotonic
@@ -62,11 +61,13 @@ class Progress:
                 self._write("\r\x1b[K")
 
     def _run(self) -> None:
+        from shutil import get_terminal_size
+
         if self._stop.wait(PATIENCE):
             return
         while not self._stop.wait(PERIOD):
             self._drawn = True
-            width = shutil.get_terminal_size().columns - 1
+            width = get_terminal_size().columns - 1
             line = progress_line(self.label, self.done, self.total, self.unit, monotonic() - self._began)
             self._write(f"\r{line[:width]}\x1b[K")
 

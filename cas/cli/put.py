@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,17 +26,19 @@ __all__ = ["command", "read_source", "store"]
 FORMS = ("file", "json", "text", "bytes", "csv", "parquet")
 
 
-def read_source(source: str, form: str | None, room: Path) -> Any:
+def read_source(source: str, form: str | None, spool: Callable[[], Path]) -> Any:
     """The value that SOURCE holds, read as ``form``; by default the file or directory itself, of stdin the bytes.
 
-    Standard input as a file passes through ``room``, so that it may be longer than memory.
+    Standard input as a file is copied to the path that ``spool`` gives, so that it may be longer than memory.
     Raises NotFound, StorageError, UsageError (a directory read as a value), CodecError (not of that form).
     """
     if source == "-":
         if form == "file":
-            with (room / "stdin").open("wb") as stream:
-                shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
-            return room / "stdin"
+            path = spool()
+            with path.open("wb") as stream:
+                while piece := sys.stdin.buffer.read(1 << 20):
+                    stream.write(piece)
+            return path
         return _parse(sys.stdin.buffer.read(), form or "bytes", "standard input")
     path = Path(source)
     if not path.exists():
@@ -112,15 +115,23 @@ def command(
     source, ref = _arguments(source, ref, value, form)
     metadata = read_metadata(pairs)
     repository = terminal.repository(writing=True)
-    passing = repository.root / "tmp"
-    passing.mkdir(exist_ok=True)
-    with Progress(f"storing {source or 'value'}"), TemporaryDirectory(dir=passing) as room:
-        content = read_json(value, "--value") if value is not None else read_source(source, form, Path(room))
+    with Progress(f"storing {source or 'value'}"), ExitStack() as stack:
+        spool = partial(_spool, repository, stack)
+        content = read_json(value, "--value") if value is not None else read_source(source, form, spool)
         made, changed = store(repository, content, ref, version=version, metadata=metadata, replace=replace)
     if as_json:
         terminal.print_json({**made.to_dict(), "unchanged": not changed})
     else:
         terminal.print(put_line(made, changed))
+
+
+def _spool(repository: Repository, stack: ExitStack) -> Path:
+    """A path in the repository for what has none, removed with ``stack``."""
+    from tempfile import TemporaryDirectory
+
+    passing = repository.root / "tmp"
+    passing.mkdir(exist_ok=True)
+    return Path(stack.enter_context(TemporaryDirectory(dir=passing))) / "stdin"
 
 
 def _arguments(source: str | None, ref: str | None, value: str | None, form: str | None) -> tuple[str, str]:

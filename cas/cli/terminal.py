@@ -51,9 +51,8 @@ class Terminal:
         self._opened.append(repository)
         places.ask(lambda name: _place(repository, name))
         if writing:
-            from cas.cli.author import find_author
-
-            repository.author = find_author(repository.config.author)
+            configured = repository.config.author
+            repository.author = lambda: _author(configured)
         if self.then is not None:
             repository = repository.at(self.then)
             self._opened.append(repository)
@@ -150,6 +149,12 @@ def cache_directory() -> str:
     """Where what is read from repositories at URLs is kept: ``$XDG_CACHE_HOME/cas``, by default under ``~/.cache``."""
     base = os.environ.get("XDG_CACHE_HOME", "") or os.path.expanduser("~/.cache")  # noqa: PTH111 - without pathlib
     return f"{base}/cas"
+
+
+def _author(configured: str) -> str:
+    from cas.cli.author import find_author
+
+    return find_author(configured)
 
 
 def _place(repository: Repository, name: str) -> str | None:

@@ -13,7 +13,6 @@ from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from cas.errors import CodecError
 
@@ -70,9 +69,10 @@ def zone_form(zone: tzinfo | None) -> object:
         offset = zone.utcoffset(None)
         name = zone.tzname(None)
         return [offset // _MICROSECOND, name] if name != timezone(offset).tzname(None) else offset // _MICROSECOND
-    if type(zone) is ZoneInfo and zone.key:
-        return zone.key
     kind = f"{type(zone).__module__}.{type(zone).__qualname__}"
+    key = getattr(zone, "key", None)
+    if kind == "zoneinfo.ZoneInfo" and isinstance(key, str):
+        return key
     raise CodecError(f"cannot store a time zone of type {kind}", hint="use datetime.timezone or zoneinfo.ZoneInfo(key)")
 
 
@@ -81,6 +81,8 @@ def _zone(form: object) -> tzinfo | None:
         case None:
             return None
         case str():
+            from zoneinfo import ZoneInfo
+
             return ZoneInfo(form)
         case [int(offset), str(name)]:
             return timezone(timedelta(microseconds=offset), name)

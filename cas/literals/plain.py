@@ -12,7 +12,6 @@ from decimal import DecimalException
 from itertools import chain
 from math import isnan
 from typing import Any
-from zoneinfo import ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Raw
@@ -38,7 +37,7 @@ MAX_DEPTH = 100
 _FLAT = frozenset({type(None), bool, int, float, str, dict, list})
 _LOOK = frozenset({float, dict, list})
 _ATOMS = _FLAT - _LOOK
-_FAULTS = (ArithmeticError, DecimalException, LookupError, RecursionError, TypeError, ValueError, ZoneInfoNotFoundError)
+_FAULTS = (ArithmeticError, DecimalException, LookupError, RecursionError, TypeError, ValueError)
 _NAN = float("nan")
 _NESTS = {tuple: Number.TUPLE, set: Number.SET, frozenset: Number.FROZENSET}
 _BY_NUMBER = {leaf.number: leaf for leaf in LEAVES.values()}

@@ -154,4 +154,4 @@ def _publish(repository: Repository, closings: list[bytes], rows: Sequence[SpanR
             for row, closing in zip(rows, ids, strict=True)
         ]
 
-    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+    publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now)

@@ -10,7 +10,6 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from mmap import ACCESS_READ, ALLOCATIONGRANULARITY, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -26,6 +25,8 @@ from cas.objects.packs import SQUEEZED
 from cas.storage.durable import storage_errors
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from cas.objects.writer import PackWriter
 
 __all__ = ["hash_file", "ingest_bytes", "ingest_file", "ingest_stream"]
@@ -133,6 +134,8 @@ def _ingest(writer: PackWriter, fill: Fill, unchanged: Callable[[int], None] = l
     if filled <= SMALL:
         unchanged(filled)
         return writer.put_blob(bytes(memoryview(buffer)[:filled])), filled
+    from concurrent.futures import ThreadPoolExecutor
+
     whole, rows, probe = blake3(), _Rows(writer), Prober()
     flight: deque[_Stretch] = deque()
     spare: list[bytearray] = []

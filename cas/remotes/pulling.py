@@ -158,7 +158,7 @@ def _merge(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> list[Confl
         alone = not here.catalog.position(log)[0]
         return list(entries) if alone else merging.lacked(here.catalog, entries)
 
-    append(here.catalog, log, plan, author=here.author, now=here.now, checked=True)
+    append(here.catalog, log, plan, author=lambda: here.author, now=here.now, checked=True)
     if alone:  # the catalog takes them in when it is first asked
         return merging.conflicts_among(scope, entries, here.home)
     here.catalog.catch_up(log)

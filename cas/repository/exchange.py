@@ -132,7 +132,7 @@ def here_of(repository: Repository) -> Here:
         repository.objects,
         repository.catalog,
         (repository.project, repository.domain),
-        repository.author,
+        repository.sign(),
         repository.now,
         lambda: config.new(repository.project, repository.domain),
         _check_config,

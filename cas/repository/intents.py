@@ -37,7 +37,7 @@ def publish_closed(
             _check_still_free(repository, log, missing)
         return [*missing, SpanEntry(*span, stamps.next(), writes.next())]
 
-    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+    publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now)
 
 
 def _check_still_free(repository: Repository, log: RefLog, entries: Sequence[Entry]) -> None:

@@ -64,7 +64,7 @@ def alias(repository: Repository, ref: str, name: str, expect: object, *, replac
             return []
         return [AliasEntry(full.name, partition, name, target, writes_seen, stamps.next(), WriteIds().next())]
 
-    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+    publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now)
     return version
 
 
@@ -86,7 +86,7 @@ def delete(repository: Repository, ref: str) -> DeletePlan:
         ]
 
     log = repository.log_of(name.project, name.domain)
-    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+    publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now)
     return DeletePlan(tuple(text for text, _, _, _ in found))
 
 
@@ -178,6 +178,6 @@ def declare(
         return [entry]
 
     log = repository.log_of(name.project, name.domain)
-    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+    publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now)
     repository.catalog.catch_up(log)
     return history._info(repository, name)

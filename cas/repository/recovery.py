@@ -186,4 +186,4 @@ def _enter(repository: Repository, story: _Story, ended: list[tuple[bytes, Objec
             SpanEntry(span.hex(), closing.hex(), label, stamps.next(), writes.next()) for span, closing, label in roots
         ]
 
-    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+    publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now)

@@ -81,7 +81,7 @@ class Repository:
         ownership.check(self._root, trust=trust)
         self.config = config.read(self._root)
         self.project, self.domain = self.config.project, self.config.domain
-        self.author = author or self.config.author or "unknown"
+        self.author: str | Callable[[], str] = author or self.config.author or "unknown"
         self.now = now
         self.lock = threading.RLock()
         self.store = LocalStore(self._root)
@@ -249,6 +249,12 @@ class Repository:
         from cas.repository.past_view import PastView
 
         return PastView(self, when)
+
+    def sign(self) -> str:
+        """Who signs what is published; a function given as ``author`` is asked when something first is."""
+        if not isinstance(self.author, str):
+            self.author = self.author() or "unknown"
+        return self.author
 
     def refuse(self, *_what: object, **_how: object) -> None:
         """Raise ReadOnly where the repository stands still (:meth:`at`)."""

@@ -50,4 +50,4 @@ def settle(repository: Repository, value: object, target: Target, *, allow_pickl
             )
         return [DeleteEntry(target.name.name, target.partition, version, None, stamps.next(), writes.next())]
 
-    publishing.append(repository.catalog, log, plan, author=repository.author, now=repository.now)
+    publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now)

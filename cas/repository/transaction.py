@@ -199,8 +199,8 @@ def _append(
         entries, ended[:] = publishing.version_entries(catalog, now_known, wishes, stamps, writes)
         return [*publishing.declarations(new, stamps, writes), *entries] if entries else []
 
-    now, author = repository.now, repository.author
-    publishing.append(catalog, log, plan, author=author, now=now, asks=False, checked=known.fresh)
+    sign, now = repository.sign, repository.now
+    publishing.append(catalog, log, plan, author=sign, now=now, asks=False, checked=known.fresh)
     names, partitions, _ = zip(*targets, strict=True)
     versions, stamps, spans = zip(*map(attrgetter("version", "stamp", "span"), ended), strict=True)
     places = rows(Place, *zip(*names, strict=True), partitions, versions, stamps)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["WriteBack"]
 
@@ -28,6 +31,8 @@ class WriteBack:
         self.settle()
         self._waiting = 0
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="cas-writeback")
         self._pushing = self._pool.submit(os.fsync, self._descriptor)
 
