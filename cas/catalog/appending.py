@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cas.catalog.folding import folds_at
 from cas.errors import CasError
-from cas.refs import checkpoints
 from cas.refs.stamps import Stamps
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from cas.refs.log import RefLog
 
 __all__ = ["append", "folds_at"]
-
-# A log is folded into a checkpoint at each power of two from here on: all of it is copied twice at most.
-_FOLD = 1024
 
 
 def append(
@@ -59,11 +56,5 @@ def append(
             fresh = True
             continue
         catalog.wrote(log, segment)
-        if folds_at(segment.number):
-            checkpoints.write(log.store, log, segment.number)
+        catalog.folding.wrote(log, segment)
         return
-
-
-def folds_at(number: int) -> bool:
-    """Whether a log is folded into a checkpoint at this segment."""
-    return number >= _FOLD and number & (number - 1) == 0

@@ -11,6 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cas.catalog.database import Database
+from cas.catalog.folding import Folding
+from cas.catalog.recent import Recent
 from cas.catalog.refs import RefQueries
 from cas.errors import RefRollback, UsageError
 from cas.refs.entries import SpanEntry
@@ -31,6 +33,10 @@ Position = tuple[int, str, int]  # (segment number, its digest, greatest stamp s
 _MANY = 1000
 # From so many on they are taken in when the process ends.
 _MUCH = 32
+# So much that is kept at hand is let go when nothing waits.
+_KEPT = 50_000
+# A segment of more entries is not worth keeping at hand.
+_BATCH = 100
 # From this many segments on, a log is worth asking for a checkpoint.
 _LONG = 512
 _START: Position = (0, "0" * 64, 0)
@@ -55,6 +61,8 @@ class Catalog:
         self._named: dict[tuple[str, str], set[str]] = {}
         self._writing: dict[tuple[str, str], RefLog] = {}
         self._heads: dict[tuple[str, str], Position] = {}
+        self._recent: dict[tuple[str, str], Recent] = {}
+        self.folding = Folding()
         self._checked: set[tuple[str, str]] = set()
 
     @property
@@ -83,6 +91,20 @@ class Catalog:
                 self._heads[key] = (segment.number, segment.digest, max(head[2], stamp))
             else:
                 self._heads.pop(key, None)
+            recent = self._recent.get(key)
+            if recent is not None and (len(segment.entries) > _BATCH or not recent.add(segment.entries)):
+                del self._recent[key]
+
+    def recent(self, log: RefLog) -> Recent:
+        """Names and tips of a log as of :meth:`head`, for writers of one name."""
+        with self.database.lock:
+            key = (log.project, log.domain)
+            found = self._recent.get(key)
+            if found is None:
+                if self._written.get(key):
+                    self.catch_up(log, probe=False)
+                found = self._recent[key] = Recent(self.refs, *key)
+            return found
 
     def head(self, log: RefLog) -> Position:
         """Where a log ends, as far as this process knows; what it wrote itself need not be taken in yet."""
@@ -116,6 +138,7 @@ class Catalog:
             key = (log.project, log.domain)
             if not probe and key in self._heads:
                 return self._take_own(log, key)
+            before = self._heads.get(key, _START)
             own = self._taken(key)
             position = self.position(log)
             if own and own[0].number == position[0] + 1 and own[0].previous == position[1]:
@@ -130,6 +153,8 @@ class Catalog:
             if log.has(position[0] + 1) or (position == _START and log.folded):
                 self._read_on(log, position)
                 position = self.position(log)
+            if position[:2] != before[:2]:
+                self._recent.pop(key, None)
             self._heads[key] = position
             return position
 
@@ -137,6 +162,8 @@ class Catalog:
         own = self._taken(key)
         if own:
             self._apply(log, own)
+            if (recent := self._recent.get(key)) is not None and recent.size > _KEPT:
+                del self._recent[key]
         return self._heads[key]
 
     def _taken(self, key: tuple[str, str]) -> list[Segment]:
@@ -223,9 +250,13 @@ class Catalog:
         self._written.clear()
         self._named.clear()
         self._heads.clear()
+        self._recent.clear()
+        self.folding.clear()
 
     def close(self) -> None:
-        """Take in what this process wrote last, where that is much, so that the next one need not; close the file."""
+        """Take in what this process wrote last, where that is much, so that the next one need not; write the
+        checkpoints that are due; close the file."""
+        self.folding.settle()
         with self.database.lock, suppress(UsageError, sqlite3.Error):
             for log in self._writing.values():
                 own = self._taken((log.project, log.domain))

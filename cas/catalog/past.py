@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cas.catalog.catalog import Catalog, Position
 from cas.catalog.database import Database
+from cas.catalog.folding import Folding
 from cas.catalog.refs import RefQueries
 from cas.objects.ids import Kind, ObjectId
 from cas.refs.partitions import Partition
@@ -57,6 +58,8 @@ class PastCatalog(Catalog):
         self.database = Database(None, "")
         self.refs = RefQueries(lambda: self.database.connection)
         self._spans = None
+        self._recent = {}
+        self.folding = Folding()
         self._cut = cut
         with catalog.database.lock:
             catalog.database.connection.backup(self.database.connection)

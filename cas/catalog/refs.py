@@ -290,6 +290,21 @@ class RefQueries:
         )
         return row[0] if row else None
 
+    def twins(self, project: str, domain: str, collision: str) -> list[Declared]:
+        """What the log says of the names that share a collision key."""
+        rows = self._connect().execute(
+            "SELECT name.name, keys, granularity, type, description FROM log JOIN name ON name.log = log.id"
+            " WHERE project = ? AND domain = ? AND collision = ?",
+            (project, domain, collision),
+        )
+        return [Declared(row[0], None if row[1] is None else _split(row[1]), *row[2:]) for row in rows]
+
+    def count_names(self, project: str, domain: str) -> int:
+        """How many names a log has."""
+        found = "SELECT COUNT(*) FROM log JOIN name ON name.log = log.id WHERE project = ? AND domain = ?"
+        count: int = self._connect().execute(found, (project, domain)).fetchone()[0]
+        return count
+
     def values(self, name: Name, key: str) -> list[str]:
         """The values that a partition key (or ``time``) has among the name's live partitions, sorted."""
         rows = self._connect().execute(

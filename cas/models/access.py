@@ -24,6 +24,9 @@ __all__ = ["create", "create_many", "read", "read_many", "read_value"]
 
 def create(model: Any, label: str, span_id: Any = None) -> str:
     """Store one model; see :func:`create_many`."""
+    repository = current()
+    if span_id is None and repository.current_span() is None:
+        return repository.put(model, label).id
     return create_many({label: model}, span_id)[label]
 
 

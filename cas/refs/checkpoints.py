@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +28,9 @@ from cas.refs.store import LogStore
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Checkpoint", "decode", "read", "replay", "write"]
+    from cas.refs.segments import Segment
+
+__all__ = ["Checkpoint", "decode", "exists", "read", "replay", "write"]
 
 FORM = b"1"
 MAX_BYTES = 1 << 32
@@ -45,12 +47,13 @@ class Checkpoint(NamedTuple):
     entries: tuple[Entry, ...]
 
 
-def write(store: LogStore, log: RefLog, upto: int) -> bool:
+def write(store: LogStore, log: RefLog, upto: int, tail: Sequence[Segment] = ()) -> bool:
     """Write the checkpoint of segments 1 … ``upto``; False where there is one already.
 
-    Raises RefRollback when the log has no segment ``upto``, or its chain does not hold.
+    ``tail`` is what the caller has of them already, one after another: these need not be read. Raises RefRollback when
+    the log has no segment ``upto``, or its chain does not hold.
     """
-    checkpoint = _collect(read(store, log, upto), log, upto)
+    checkpoint = _collect(read(store, log, upto), log, upto, tail)
     if checkpoint.number < upto:
         raise RefRollback(f"the ref log {log.project}/{log.domain} ends at segment {checkpoint.number}, not {upto}")
     return store.create(_path(log, upto), _encode(checkpoint))
@@ -72,16 +75,36 @@ def replay(store: LogStore, log: RefLog) -> Checkpoint:
     return _collect(read(store, log), log, None)
 
 
-def _collect(start: Checkpoint | None, log: RefLog, upto: int | None) -> Checkpoint:
+def exists(store: LogStore, log: RefLog, number: int) -> bool:
+    """Whether a log has a checkpoint at a segment."""
+    return store.exists(_path(log, number))
+
+
+def _collect(start: Checkpoint | None, log: RefLog, upto: int | None, tail: Sequence[Segment] = ()) -> Checkpoint:
     number, digest, kept = start or Checkpoint(0, NOTHING, ())
     entries = list(kept)
     if upto is None or number < upto:
-        for segment in log.after(number, digest):
+        for segment in _after(log, number, digest, tail):
             number, digest = segment.number, segment.digest
             entries.extend(segment.entries)
             if number == upto:
                 break
     return Checkpoint(number, digest, tuple(in_order(entries)))
+
+
+def _after(log: RefLog, number: int, digest: str, tail: Sequence[Segment]) -> Iterator[Segment]:
+    """The segments after one: from the tail where that continues what was read, else read."""
+    while True:
+        if tail and tail[0].number <= number + 1 <= tail[-1].number:
+            rest = tail[number + 1 - tail[0].number :]
+            if rest[0].previous == digest:
+                yield from rest
+                number, digest = rest[-1].number, rest[-1].digest
+        segment = next(log.after(number, digest), None)
+        if segment is None:
+            return
+        yield segment
+        number, digest = segment.number, segment.digest
 
 
 def _path(log: RefLog, number: int) -> str:

@@ -83,6 +83,8 @@ def order(entry: Entry) -> tuple[int, str]:
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
     """The entries sorted; a batch whose stamps rise already, as a writer's own do, costs one comparison each."""
     kept = list(entries)
+    if len(kept) < 2:
+        return kept
     stamps = [entry.stamp for entry in kept]
     if any(map(ge, stamps, stamps[1:])):
         kept.sort(key=order)

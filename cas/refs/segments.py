@@ -7,6 +7,7 @@ Written from templates, since a generic TOML writer takes fifty times as long; r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain, repeat
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ def render(
         raise RefSyntax(f"the author of a segment is text, not {type(author).__name__}")
     write = _Writer()
     head = (
-        f"cas = {FORMAT}\nsegment = {number}\ntime = {write.stamp(check_stamp(time))}\n"
+        f"cas = {FORMAT}\nsegment = {number}\ntime = {_stamp(check_stamp(time))}\n"
         f'author = {quote(author)}\nprevious = "{previous}"\n'
     )
     try:
@@ -102,8 +103,6 @@ class _Writer:
 
     def __init__(self) -> None:
         self._partitions: dict[Partition, str] = {}
-        self._second = -1
-        self._prefix = ""
 
     def blocks(self, entries: Sequence[Entry]) -> list[str]:
         """The text of each entry. Calls are spared in this loop: they would be half of its time."""
@@ -116,7 +115,7 @@ class _Writer:
             plain = self._plain_blocks(entries[:cut])
             if plain is not None:
                 out, entries = plain, entries[cut:]
-        stamp_of = self.stamp
+        stamp_of = _stamp
         for entry in entries:
             if type(entry) is not VersionEntry:
                 out.append(f'{self._other(entry)}stamp = {stamp_of(entry.stamp)}\nwrite = "{entry.write}"\n')
@@ -139,7 +138,7 @@ class _Writer:
         if len(set(spans)) > 1 or not _needs_no_escape(chain(names, versions)):
             return None
         made = "" if spans[0] is None else f'span = "{spans[0]}"\n'
-        seconds = {second: self.stamp(second * 1_000_000)[:21] for second in {stamp // 1_000_000 for stamp in stamps}}
+        seconds = {second: _stamp(second * 1_000_000)[:21] for second in {stamp // 1_000_000 for stamp in stamps}}
         parts: Iterable[str] = repeat("")
         if set(partitions) != {EMPTY}:
             parts = self._plain_partitions(partitions)
@@ -186,14 +185,16 @@ class _Writer:
             text = self._partitions[partition] = _partition(partition)
         return text
 
-    def stamp(self, stamp: int) -> str:
-        second, micro = divmod(stamp, 1_000_000)
-        if second != self._second:
-            from cas.clock import to_iso
 
-            self._second = second
-            self._prefix = f'"{to_iso(second * 1_000_000)[:19]}.'
-        return f'{self._prefix}{micro:06d}Z"'
+@lru_cache(maxsize=16)
+def _second(second: int) -> str:
+    from cas.clock import to_iso
+
+    return f'"{to_iso(second * 1_000_000)[:19]}.'
+
+
+def _stamp(stamp: int) -> str:
+    return f'{_second(stamp // 1_000_000)}{stamp % 1_000_000:06d}Z"'
 
 
 def _partition(partition: Partition) -> str:

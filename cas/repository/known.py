@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cas.errors import PartitionError, RefNameCollision
 from cas.refs.names import Name, collision_key
@@ -13,10 +13,11 @@ from cas.refs.partitions import EMPTY, Granularity
 
 if TYPE_CHECKING:
     from cas.catalog.catalog import Catalog
+    from cas.catalog.recent import Recent
     from cas.catalog.refs import Declared, Row
     from cas.repository.publishing import Target
 
-__all__ = ["Known", "New", "Said", "check_names"]
+__all__ = ["AtHand", "Known", "New", "Said", "Tells", "check_names"]
 
 # From this many on, names of a batch (or the tips of one name) are fetched whole rather than one by one.
 _WHOLE = 50
@@ -33,6 +34,73 @@ class Said(NamedTuple):
 
 
 _NOTHING: Mapping[Name, Said] = {}
+
+
+class Tells(Protocol):
+    """What is asked about the targets of a publication."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether every name of a large batch is new: nothing about it needs looking up."""
+        ...
+
+    def declared(self, name: Name) -> Declared | None:
+        """What the log says of a name; None where it is new."""
+        ...
+
+    def twin(self, name: Name) -> str | None:
+        """Another name, there or in this batch, that differs only by case or Unicode normalisation."""
+        ...
+
+    def is_new(self, name: Name) -> bool:
+        """Whether a name is surely new, so that no version of it needs looking up."""
+        ...
+
+    def are_plainly_new(self) -> bool:
+        """Whether all names are ASCII and none is a twin of another, there or in the batch; False does not say that one
+        is."""
+        ...
+
+    def tip(self, target: Target) -> Row | None:
+        """The version that a target's exact partition is at."""
+        ...
+
+    def version_is(self, target: Target, tip: Row, version: str) -> bytes | None:
+        """The literal that a version name means where a target has a tip."""
+        ...
+
+
+class AtHand:
+    """Answers about one target from what the catalog keeps at hand, for puts one by one."""
+
+    fresh = False
+
+    def __init__(self, recent: Recent) -> None:
+        self._recent = recent
+
+    def declared(self, name: Name) -> Declared | None:
+        """What the log says of a name; None where it is new."""
+        return self._recent.declared(name.name)
+
+    def twin(self, name: Name) -> str | None:
+        """Another name that differs only by case or Unicode normalisation."""
+        return self._recent.twin(name.name)
+
+    def is_new(self, name: Name) -> bool:
+        """Whether a name is new."""
+        return self._recent.declared(name.name) is None
+
+    def are_plainly_new(self) -> bool:
+        """Not asked of a single target."""
+        return False
+
+    def tip(self, target: Target) -> Row | None:
+        """The version that a target's exact partition is at."""
+        return self._recent.tip(target.name.name, target.partition)
+
+    def version_is(self, target: Target, tip: Row, version: str) -> bytes | None:  # noqa: ARG002 - as Known has it
+        """The literal that a version name means."""
+        return self._recent.version_is(target.name.name, target.partition, version)
 
 
 class Known:
@@ -96,8 +164,12 @@ class Known:
             return self._catalog.refs.tip(target.name, target.partition)
         return whole.get(target.partition.text)
 
+    def version_is(self, target: Target, tip: Row, version: str) -> bytes | None:  # noqa: ARG002 - the tip says it
+        """The literal that a version name means where a target has a tip."""
+        return self._catalog.refs.version_is(tip.ref, version)
 
-def check_names(known: Known, targets: Sequence[Target], said: Mapping[Name, Said] = _NOTHING) -> list[New]:
+
+def check_names(known: Tells, targets: Sequence[Target], said: Mapping[Name, Said] = _NOTHING) -> list[New]:
     """Check the partitions of targets against what their names declare; what new names need declared, as it is ``said``
     or by their first partitions.
 
@@ -105,6 +177,11 @@ def check_names(known: Known, targets: Sequence[Target], said: Mapping[Name, Sai
     """
     if not said and known.fresh and known.are_plainly_new() and set(map(itemgetter(1), targets)) == {EMPTY}:
         return []
+    if len(targets) == 1:
+        (name, (pairs, time), _) = targets[0]
+        grain = {Granularity.of_length(len(time))} if time else set()
+        only = _check(known, name, tuple([key for key, _ in pairs]), grain, said.get(name))
+        return [only] if only else []
     shapes: dict[tuple[Name, tuple[str, ...], int], None] = {}
     for name, (pairs, time), _ in targets:
         shapes[name, tuple([key for key, _ in pairs]) if pairs else (), len(time) if time else 0] = None
@@ -121,7 +198,7 @@ def check_names(known: Known, targets: Sequence[Target], said: Mapping[Name, Sai
     ]
 
 
-def _check(known: Known, name: Name, keys: tuple[str, ...], grains: set[Granularity], said: Said | None) -> New | None:
+def _check(known: Tells, name: Name, keys: tuple[str, ...], grains: set[Granularity], said: Said | None) -> New | None:
     """Check one name; the declaration that it needs, where it is new and partitioned."""
     if len(grains) > 1:
         raise PartitionError(

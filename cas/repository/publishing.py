@@ -24,7 +24,7 @@ from cas.refs.stamps import Stamps, WriteIds
 if TYPE_CHECKING:
     from cas.catalog.catalog import Catalog
     from cas.catalog.refs import Row
-    from cas.repository.known import Known, New
+    from cas.repository.known import New, Tells
 
 __all__ = ["Target", "Wish", "append", "check_free", "declarations", "rows", "target", "targets", "version_entries"]
 
@@ -90,7 +90,7 @@ def default_version(literal: bytes) -> str:
 
 
 def version_entries(
-    catalog: Catalog, known: Known, wishes: Sequence[Wish], stamps: Stamps, writes: WriteIds
+    catalog: Catalog, known: Tells, wishes: Sequence[Wish], stamps: Stamps, writes: WriteIds
 ) -> tuple[list[VersionEntry], list[VersionEntry | Row]]:
     """(entries to publish, what each wish ends up at: its new entry, or the tip that holds it already).
 
@@ -110,7 +110,7 @@ def version_entries(
         if current is not None and _holds(current, wish) and (named is None or named == current.version):
             results.append(current)
             continue
-        version = named or _version_for(catalog, wish, tip, is_new=known.is_new(wish.target.name))
+        version = named or _version_for(known, wish, tip)
         if named is not None:
             check_free(catalog, wish, here.get((name, partition)), is_new=known.is_new(wish.target.name))
         entry = VersionEntry(
@@ -156,17 +156,17 @@ def _holds(current: VersionEntry | Row, wish: Wish) -> bool:
     return (bytes.fromhex(artifact) if isinstance(artifact, str) else artifact) == wish.artifact
 
 
-def _version_for(catalog: Catalog, wish: Wish, tip: Row | None, *, is_new: bool) -> str:
+def _version_for(known: Tells, wish: Wish, tip: Row | None) -> str:
     """The version name for a put that gave none: the tip's where it holds the same literal, else the default one."""
     if tip is not None and tip.literal == wish.literal:
         return tip.version
     version = default_version(wish.literal)
-    if is_new or tip is None:
+    if tip is None:
         return version
     # Two literals that share twelve digits: take more of them.
     for length in range(DEFAULT_VERSION_DIGITS, 65, 4):
         version = wish.literal.hex()[:length]
-        taken = catalog.refs.version_is(tip.ref, version)
+        taken = known.version_is(wish.target, tip, version)
         if taken is None or taken == wish.literal:
             break
     return version

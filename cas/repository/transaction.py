@@ -13,13 +13,15 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cas.catalog.refs import Row
+from cas.literals import registry
 from cas.literals.literal import literal_ids
 from cas.objects.ids import Kind
+from cas.refs.checks import check_entries
 from cas.refs.entries import Entry, VersionEntry
 from cas.refs.names import Name
 from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import publishing
-from cas.repository.known import Known, Said, check_names
+from cas.repository.known import AtHand, Known, Said, check_names
 from cas.repository.publishing import Target, Wish, rows
 from cas.repository.version import ArtifactVersion, Place, encode_record, encode_records
 
@@ -91,6 +93,8 @@ def publish(
     """
     if not puts:
         return []
+    if span is None and len(puts) == 1 and puts[0].target.version is None:
+        return [_publish_one(repository, puts[0], allow_pickle=allow_pickle)]
     with repository.lock:
         writer = repository.session.writer()
         literals = _encode(puts, writer, allow_pickle=allow_pickle)
@@ -123,9 +127,48 @@ def publish(
         return versions if len(seen) == 1 else [results[wish] for wish in wishes]
 
 
-def _encode(puts: Sequence[Put], writer: PackWriter, *, allow_pickle: bool) -> list[Literal]:
-    from cas.literals import registry
+def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> ArtifactVersion:
+    """One put outside of spans, of a version that nobody named: as :func:`publish`, from what the catalog keeps at
+    hand."""
+    value, target, metadata, cards = put
+    name, partition, _ = target
+    catalog, session = repository.catalog, repository.session
+    with repository.lock:
+        writer = session.writer()
+        literal = registry.encode(value, writer, name=name.name, allow_pickle=allow_pickle)
+        literal_id = literal.id
+        log = repository.log_of(name.project, name.domain)
+        catalog.head(log)  # a late look at the log is told by the append
+        tip = catalog.recent(log).tip(name.name, partition)
+        meta, kept = dict(metadata or {}), _cards(cards, writer)
+        artifact = _held(repository, tip, literal_id, meta, kept)
+        if artifact is None:
+            artifact = writer.put_record(Kind.ARTIFACT, encode_record(literal, None, None, meta, kept))
+        session.make_durable()
+        wish = Wish(target, literal_id, artifact, None)
+        writes = WriteIds()
+        ended: list[VersionEntry | Row] = []
 
+        def plan(stamps: Stamps) -> list[Entry]:
+            known = AtHand(catalog.recent(log))
+            new = check_names(known, (target,))
+            entries, ended[:] = publishing.version_entries(catalog, known, (wish,), stamps, writes)
+            if not new or not entries:
+                return list(entries)
+            declared = publishing.declarations(new, stamps, writes)
+            check_entries(declared)
+            return [*declared, *entries]
+
+        # The parts of the version's entry come from a parsed ref and from ids.
+        publishing.append(catalog, log, plan, author=repository.sign, now=repository.now, asks=False, checked=True)
+        session.tidy()
+        end = ended[0]
+        place = Place(*name, partition, end.version, end.stamp)
+        is_new = type(end) is VersionEntry
+        return ArtifactVersion(repository, artifact, place, literal_id, _bytes(end.span), is_new)
+
+
+def _encode(puts: Sequence[Put], writer: PackWriter, *, allow_pickle: bool) -> list[Literal]:
     if len(puts) == 1 or allow_pickle:
         return [
             registry.encode(put.value, writer, name=put.target.name.name, allow_pickle=allow_pickle) for put in puts
@@ -160,18 +203,24 @@ def _wishes(
         tip = held or known.tip(put.target)
         cards = _cards(put.cards, writer)
         meta = dict(put.metadata) if put.metadata else {}
-        if tip is not None and tip.literal == literal_id:
-            record = repository.record(tip.artifact)
-            if record.meta == meta and record.cards == cards:
-                artifacts.append(tip.artifact)
-                continue
-        artifacts.append(None)
-        payloads.append(encode_record(literal, maker, None, meta, cards))
+        artifacts.append(_held(repository, tip, literal_id, meta, cards))
+        if artifacts[-1] is None:
+            payloads.append(encode_record(literal, maker, None, meta, cards))
     stored = iter(writer.put_records(Kind.ARTIFACT, payloads)) if payloads else iter(())
     return [
         Wish(put.target, literal_id, next(stored) if artifact is None else artifact, maker)
         for put, literal_id, artifact in zip(puts, ids, artifacts, strict=True)
     ]
+
+
+def _held(
+    repository: Repository, tip: Wish | Row | None, literal: bytes, meta: dict[str, Any], cards: dict[str, list[Any]]
+) -> bytes | None:
+    """The artifact of a tip, where it holds the same literal with the same metadata and cards."""
+    if tip is None or tip.literal != literal:
+        return None
+    record = repository.record(tip.artifact)
+    return tip.artifact if record.meta == meta and record.cards == cards else None
 
 
 def _cards(cards: Mapping[str, Any] | None, writer: PackWriter) -> dict[str, list[Any]]:

@@ -34,6 +34,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 _NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, *_NO_LINKS})
 _MAX_VIEWS = 1024  # IOV_MAX on Linux and macOS
+_NAMELESS = os.O_TMPFILE | os.O_RDWR if hasattr(os, "O_TMPFILE") else None
 _MAX_WRITE = 1 << 30  # macOS refuses writes from 2 GiB, Linux cuts them there
 
 
@@ -129,26 +130,30 @@ def create_file(path: Path | str, content: bytes | memoryview, temporary: Path |
     ``temporary`` is a directory on the same file system. False where the file exists already (then its
     name is durable too, so that whoever finds it there may rely on it). Raises StorageError, StorageFull.
     """
-    with storage_errors(f"create {path}"):
+    try:
         made = _create_nameless(os.fspath(path), content)
         return _create_named(path, content, temporary) if made is None else made
+    except (FileNotFoundError, StorageError):
+        raise
+    except OSError as error:
+        raise typed(f"create {path}", error) from error
 
 
 def _create_nameless(path: str, content: bytes | memoryview) -> bool | None:
     """:func:`create_file` by a file that gets its name when it is whole (Linux, open(2), O_TMPFILE): fewer calls, and
     nothing to clear away after a crash. None where the system or the file system cannot."""
-    flag = getattr(os, "O_TMPFILE", None)
-    if flag is None:
+    directory, _, name = path.rpartition("/")
+    if _NAMELESS is None or not directory:
         return None
-    directory, name = os.path.split(path)
     try:
         folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
         return None
     try:
-        descriptor = os.open(directory, flag | os.O_RDWR, 0o444)
+        descriptor = os.open(".", _NAMELESS, 0o444, dir_fd=folder)
         try:
-            write_all(descriptor, content)
+            if os.write(descriptor, content[:_MAX_WRITE]) != len(content):
+                return None  # a full disk, which the other way is told; or more than one call writes
             fsync_file(descriptor)
             try:
                 os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=folder, follow_symlinks=True)

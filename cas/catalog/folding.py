@@ -1,0 +1,73 @@
+"""When logs are folded into checkpoints: not with the write that makes one due, but when the process lets go.
+
+A checkpoint is for readers who start from nothing. Writing one costs a writer as much as a thousand entries do, so what
+a process wrote is kept until it closes its repository, or until that is much. Whoever writes next makes up for a
+process that died.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from cas.errors import CasError
+
+if TYPE_CHECKING:
+    from cas.refs.log import RefLog
+    from cas.refs.segments import Segment
+
+__all__ = ["Folding", "folds_at"]
+
+# A log is folded into a checkpoint at each power of two from here on: all of it is copied twice at most.
+_FOLD = 1024
+# So many entries of its own a process keeps for the next checkpoint, and needs not read.
+_KEPT = 32_768
+
+
+class Folding:
+    """The last segments that this process wrote to each log, and the checkpoints that they make due."""
+
+    def __init__(self) -> None:
+        self._tails: dict[tuple[str, str], tuple[RefLog, list[Segment]]] = {}
+        self._sizes: dict[tuple[str, str], int] = {}
+
+    def wrote(self, log: RefLog, segment: Segment) -> None:
+        """Note a segment just written."""
+        key = log.scope
+        known = self._tails.get(key)
+        if known is None or known[1][-1].number + 1 != segment.number:
+            self._tails[key] = (log, [segment])
+            self._sizes[key] = len(segment.entries)
+            return
+        known[1].append(segment)
+        self._sizes[key] += len(segment.entries)
+        if self._sizes[key] >= _KEPT:
+            self._fold(log, known[1])
+            del self._tails[key]
+
+    def settle(self) -> None:
+        """Write the checkpoints that are due; for when nothing more is written."""
+        for log, tail in self._tails.values():
+            self._fold(log, tail)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was written."""
+        self._tails.clear()
+        self._sizes.clear()
+
+    def _fold(self, log: RefLog, tail: list[Segment]) -> None:
+        due = 1 << (tail[-1].number.bit_length() - 1)
+        if due < _FOLD:
+            return
+        from cas.refs import checkpoints
+
+        # It is derived: whoever wrote the entries has succeeded without it.
+        with suppress(CasError, OSError):
+            if not checkpoints.exists(log.store, log, due):
+                checkpoints.write(log.store, log, due, tail)
+
+
+def folds_at(number: int) -> bool:
+    """Whether a log is folded into a checkpoint at this segment."""
+    return number >= _FOLD and number & (number - 1) == 0

@@ -1,0 +1,125 @@
+"""What a process that writes keeps at hand of a log: names and tips it asked for or wrote, so that it asks them once.
+
+Right as of where the catalog knows the log to end: the tables answer for what was taken in, and every segment of the
+process's own that waits to be taken in is added here. Whoever learns of other writers' segments drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from cas.catalog.refs import Declared, Row
+from cas.refs.entries import DeclareEntry, Entry, SpanEntry, VersionEntry
+from cas.refs.names import Name, collision_key
+
+if TYPE_CHECKING:
+    from cas.catalog.refs import RefQueries
+    from cas.refs.partitions import Partition
+
+__all__ = ["Recent"]
+
+# All names of a log are fetched once a question was asked for every so many of them.
+_WORTH = 16
+_NOWHERE = -1  # the number of a ref that may have no row yet
+
+
+class Recent:
+    """Names and tips of one log. ``size`` counts what it holds."""
+
+    def __init__(self, refs: RefQueries, project: str, domain: str) -> None:
+        self.size = 0
+        self._refs = refs
+        self._scope = (project, domain)
+        self._names: dict[str, dict[str, Declared]] = {}  # by what twins share
+        self._new: set[str] = set()  # names of which the tables may know nothing: all there is of them is here
+        self._tips: dict[tuple[str, Partition], VersionEntry | Row | None] = {}
+        self._literals: dict[tuple[str, Partition, str], str] = {}  # of versions that may wait
+        self._asked = 0
+        self._is_whole = False
+
+    def declared(self, name: str) -> Declared | None:
+        """What the log says of a name; None where it is new."""
+        return self._twins(name).get(name)
+
+    def twin(self, name: str) -> str | None:
+        """Another name that differs only by case or Unicode normalisation."""
+        return next((other for other in self._twins(name) if other != name), None)
+
+    def tip(self, name: str, partition: Partition) -> Row | None:
+        """The version that an exact partition is at."""
+        place = (name, partition)
+        tip = self._tips.get(place)
+        if tip is None:
+            if place in self._tips or name in self._new or self.declared(name) is None:
+                return None
+            tip = self._tips[place] = self._refs.tip(Name(*self._scope, name), partition)
+            self.size += 1
+        elif type(tip) is VersionEntry:
+            tip = self._tips[place] = _row(self._scope, tip)
+        return tip  # type: ignore[return-value]  # narrowed by type(…), which costs less than isinstance
+
+    def version_is(self, name: str, partition: Partition, version: str) -> bytes | None:
+        """The literal that a version name of an exact partition means, deleted or not."""
+        waiting = self._literals.get((name, partition, version))
+        if waiting is not None:
+            return bytes.fromhex(waiting)
+        if name in self._new:
+            return None
+        number = self._refs.ref_number(Name(*self._scope, name), partition)
+        return None if number is None else self._refs.version_is(number, version)
+
+    def add(self, entries: Iterable[Entry]) -> bool:
+        """Add what was just written; False where that is more than versions, declarations and spans: it is of no use
+        any more then."""
+        for entry in entries:
+            if type(entry) is VersionEntry:
+                name, partition, version, literal, *_ = entry
+                twins = self._twins(name)
+                if name not in twins:
+                    twins[name] = Declared(name, None, None, None, None)
+                    self._new.add(name)
+                self._tips[name, partition] = entry
+                self._literals[name, partition, version] = literal
+                self.size += 2
+            elif type(entry) is DeclareEntry:
+                name, keys, granularity, kind, description, _, _ = entry
+                twins = self._twins(name)
+                if name not in twins:
+                    self._new.add(name)
+                twins[name] = Declared(name, keys, granularity and granularity.value, kind, description)
+                self.size += 1
+            elif type(entry) is not SpanEntry:
+                return False
+        return True
+
+    def _twins(self, name: str) -> dict[str, Declared]:
+        """The names that share a name's key, itself included where it is there."""
+        key = collision_key(name)
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = {} if self._is_whole else self._ask(key)
+            self.size += 1
+        return found
+
+    def _ask(self, key: str) -> dict[str, Declared]:
+        self._asked += 1
+        now = self._asked >= _WORTH and not self._asked & (self._asked - 1)
+        if now and self._refs.count_names(*self._scope) <= self._asked * _WORTH:
+            self._fetch_names()
+            return self._names.get(key, {})
+        return {one.name: one for one in self._refs.twins(*self._scope, key)}
+
+    def _fetch_names(self) -> None:
+        for one in self._refs.every_declared(*self._scope):
+            # What is here already may be newer than the tables.
+            self._names.setdefault(collision_key(one.name), {}).setdefault(one.name, one)
+            self.size += 1
+        self._is_whole = True
+
+
+def _row(scope: tuple[str, str], entry: VersionEntry) -> Row:
+    name, partition, version, literal, artifact, span, stamp, write = entry
+    made_by = None if span is None else bytes.fromhex(span)
+    place = (*scope, name, partition.text, version)
+    return Row(*place, bytes.fromhex(literal), bytes.fromhex(artifact), made_by, stamp, write, _NOWHERE)
