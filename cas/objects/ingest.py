@@ -1,7 +1,7 @@
 """Taking large blobs in: read, cut, hash, compress and write side by side, in bounded memory.
 
-One thread reads, cuts and writes; one hashes the whole; two hash and compress chunks. Whatever is stored was
-hashed from the same buffer, so a map is right by construction.
+One thread reads and cuts, one hashes the whole, two hash and compress chunks, and the caller's own writes. Whatever is
+stored was hashed from the same buffer, so a map is right by construction.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from mmap import ACCESS_READ, ALLOCATIONGRANULARITY, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -25,7 +26,7 @@ from cas.objects.packs import SQUEEZED
 from cas.storage.durable import storage_errors
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
     from cas.objects.writer import PackWriter
 
@@ -33,6 +34,7 @@ __all__ = ["hash_file", "ingest_bytes", "ingest_file", "ingest_stream"]
 
 Fill = Callable[[memoryview], int]
 Stored = tuple[bytes, int, "memoryview | bytes"]
+Process = Callable[[memoryview, list[int]], "list[Stored]"]
 
 _AHEAD = 6  # stretches in flight: few large ones cost twice the time on ext4, and no less on tmpfs
 _INLINE = 2 << 20
@@ -42,7 +44,7 @@ _WINDOW = 64 << 20
 def ingest_bytes(writer: PackWriter, view: memoryview) -> BlobId:
     """Store bytes that are in memory, more than 64 KiB of them."""
     if len(view) > _INLINE:
-        return _ingest(writer, _filler(view))[0]
+        return _ingest(writer, _filler(view), waits=False)[0]
     lengths = cut(view, last=True)
     stored = _process(writer, Prober(), view, lengths)
     writer.put_stored(stored)
@@ -93,6 +95,7 @@ def ingest_file(writer: PackWriter, path: Path) -> tuple[BlobId, int]:
                 writer,
                 lambda view: os.readv(descriptor, [view]),
                 lambda read: _same(path, descriptor, before, read),
+                waits=False,
             )
         finally:
             os.close(descriptor)
@@ -125,53 +128,85 @@ class _Stretch(NamedTuple):
     hashed: Future[None]
 
 
-def _ingest(writer: PackWriter, fill: Fill, unchanged: Callable[[int], None] = lambda _: None) -> tuple[BlobId, int]:
+class _Stretches:
+    """Reads and cuts one stretch after another, and has its chunks and the whole hashed by other threads."""
+
+    def __init__(self, begun: bytes | bytearray, fill: Fill, size: int, whole: blake3, process: Process) -> None:
+        self._carried: bytes | bytearray = begun
+        self._fill = fill
+        self._size = size
+        self._whole = whole
+        self._process = process
+        self.spare: list[bytearray] = []
+        """Buffers that are free again."""
+        self.ended = False
+        """Whether all was read; whoever wants no more sets it."""
+
+    def take(self, hasher: Executor, workers: Executor) -> _Stretch | None:
+        """The next stretch; None after the last."""
+        if self.ended:
+            return None
+        buffer = self.spare.pop() if self.spare else bytearray(self._size)
+        view = memoryview(buffer)
+        filled = len(self._carried)
+        view[:filled] = self._carried
+        filled += _fill(self._fill, view[filled:])
+        self.ended = filled < self._size
+        view = view[:filled]
+        lengths = cut(view, last=self.ended)
+        done = sum(lengths)
+        self._carried = bytes(view[done:])
+        hashed = hasher.submit(self._whole.update, view[:done])
+        stored = workers.submit(self._process, view[:done], lengths)
+        return _Stretch(buffer, lengths, stored, hashed)  # type: ignore[arg-type]  # the hasher's result is not used
+
+
+def _ingest(
+    writer: PackWriter, fill: Fill, unchanged: Callable[[int], None] = lambda _: None, *, waits: bool = True
+) -> tuple[BlobId, int]:
     """Store what ``fill`` gives until it gives nothing. ``unchanged`` is called with the bytes read before anything
-    is admitted under the whole's id."""
-    size_of_buffer = writer.store.limits.stretch + MAX_CHUNK
-    buffer = bytearray(size_of_buffer)
-    filled = _fill(fill, memoryview(buffer)[: SMALL + 1])
-    if filled <= SMALL:
-        unchanged(filled)
-        return writer.put_blob(bytes(memoryview(buffer)[:filled])), filled
+    is admitted under the whole's id.
+
+    What ``waits`` for somebody is read by the caller's own thread, which an interrupt reaches.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
-    whole, rows, probe = blake3(), _Rows(writer), Prober()
-    flight: deque[_Stretch] = deque()
-    spare: list[bytearray] = []
+    begun = bytearray(SMALL + 1)
+    filled = _fill(fill, memoryview(begun))
+    if filled <= SMALL:
+        unchanged(filled)
+        return writer.put_blob(bytes(memoryview(begun)[:filled])), filled
+    whole, rows = blake3(), _Rows(writer)
+    size = writer.store.limits.stretch + MAX_CHUNK
+    stretches = _Stretches(begun, fill, size, whole, partial(_process, writer, Prober()))
     with (
         ThreadPoolExecutor(1, thread_name_prefix="cas-hash") as hasher,
         ThreadPoolExecutor(2, thread_name_prefix="cas-chunk") as workers,
+        ThreadPoolExecutor(1, thread_name_prefix="cas-cut") as reader,
     ):
-        last = False
-        while not last:
-            view = memoryview(buffer)
-            read = _fill(fill, view[filled:])
-            filled += read
-            last = filled < size_of_buffer
-            view = view[:filled]
-            lengths = cut(view, last=last)
-            done = sum(lengths)
-            flight.append(
-                _Stretch(
-                    buffer,
-                    lengths,
-                    workers.submit(_process, writer, probe, view[:done], lengths),
-                    hasher.submit(whole.update, view[:done]),  # type: ignore[arg-type]  # its result is not used
-                )
-            )
-            carried = bytes(view[done:])
-            while len(flight) > (0 if last else _AHEAD):
-                spare.append(_land(writer, rows, flight.popleft()))
-            if not last:
-                buffer = spare.pop() if spare else bytearray(size_of_buffer)
-                filled = len(carried)
-                buffer[:filled] = carried
+        take = partial(stretches.take, hasher, workers)
+        ahead = partial(_at_once, take) if waits else partial(reader.submit, take)
+        flight = deque(ahead() for _ in range(_AHEAD))
+        try:
+            while (stretch := flight.popleft().result()) is not None:
+                stretches.spare.append(_land(writer, rows, stretch))
+                flight.append(ahead())
+        finally:
+            stretches.ended = True
     blob = BlobId(ObjectId(whole.digest()))
     unchanged(rows.size)
     if rows.count > 1:
         rows.finish(blob)
     return blob, rows.size
+
+
+def _at_once(call: Callable[[], _Stretch | None]) -> Future[_Stretch | None]:
+    """The call's result as if it had been waited for."""
+    from concurrent.futures import Future
+
+    done: Future[_Stretch | None] = Future()
+    done.set_result(call())
+    return done
 
 
 def _land(writer: PackWriter, rows: _Rows, stretch: _Stretch) -> bytearray:
