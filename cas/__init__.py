@@ -198,6 +198,8 @@ _PLACES = {
 # Models are a room above the registry of codecs: it learns here where theirs are.
 _CODECS.update(model="cas.models.codec", serialized="cas.models.kept", stored="cas.models.kept")
 
+__version__ = "0.1.0"
+
 __all__ = [*_PLACES, "open"]  # noqa: PLE0604 - names of functions that __getattr__ finds
 
 

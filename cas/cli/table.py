@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from cas import __version__
 from cas.cli.terminal import Terminal, change_directory, colour_wanted
 
 __all__ = ["SECTIONS", "TABLE", "root"]
@@ -112,7 +113,7 @@ class Table(click.Group):
 @click.option("--no-color", is_flag=True, help="Print without colour (also: NO_COLOR=1).")
 @click.option("--no-pager", is_flag=True, help="Print long lists without a pager.")
 @click.option("--trust", is_flag=True, help="Open a repository that another user owns.")
-@click.version_option(None, "--version", package_name="cas-store", prog_name="cas", message="%(prog)s %(version)s")
+@click.version_option(__version__, "--version", prog_name="cas", message="%(prog)s %(version)s")
 @click.pass_context
 def root(
     ctx: click.Context,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+import cas
 from cas.cli import hash as hash_command
 from cas.cli.entry import run
 
@@ -18,7 +20,7 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("cas 0.")
+    assert capsys.readouterr().out == f"cas {cas.__version__}\n" == f"cas {metadata.version('cas-store')}\n"
 
 
 def test_unknown_command_names_near_ones(capsys: pytest.CaptureFixture[str]) -> None:
