@@ -6,19 +6,22 @@ The remote is the authority: a segment is published when it stands there, after 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cas.errors import ObjectNotFound
+from cas.refs.entries import Entry, SpanEntry, VersionEntry
 from cas.refs.segments import parse
 from cas.remotes.fetching import fetch, position, read_on
-from cas.remotes.pushing import send_objects
+from cas.remotes.pushing import bundle, send_objects
+from cas.remotes.retry import wait_turn
 from cas.storage.local import LocalStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cas.remotes.sides import Remote
+    from cas.remotes.sides import Remote, Scope
     from cas.storage.contract import FileInfo
 
 __all__ = ["AttachedStore"]
@@ -32,6 +35,10 @@ class AttachedStore(LocalStore):
     def __init__(self, root: Path | str, remote: Callable[[], Remote]) -> None:
         super().__init__(root)
         self._remote = remote
+        self._sent: frozenset[str] = frozenset()
+        """What a segment needed that lost its race: it lies there already when the next one is tried."""
+        self._lost = 0
+        self._last = 0
 
     def list(self, prefix: str) -> Iterator[FileInfo]:
         """As the local store's; logs are caught up with first."""
@@ -56,14 +63,28 @@ class AttachedStore(LocalStore):
         remote = self._remote()
         segment = _SEGMENT.fullmatch(name)
         if segment is not None:
-            scope = (segment[1], segment[2])
-            missing = send_objects(remote, scope, parse(content).entries)
-            if missing:
-                raise ObjectNotFound(f"no object {min(missing).hex()} to publish, here or at {remote.settings.url}")
-        if not remote.writable.create(name, content):
-            return False
-        super().create(name, content)
-        return True
+            return self._publish(remote, (segment[1], segment[2]), name, content)
+        return remote.writable.create(name, content) and super().create(name, content)
+
+    def _publish(self, remote: Remote, scope: Scope, name: str, content: bytes) -> bool:
+        began = time.monotonic()
+        segment = parse(content)
+        needs = _needs(segment.entries)
+        missing = set() if needs <= self._sent else send_objects(remote, scope, segment.entries)
+        if missing:
+            raise ObjectNotFound(f"no object {min(missing).hex()} to publish, here or at {remote.settings.url}")
+        self._sent = frozenset()
+        theirs = remote.claim(name, content)
+        if theirs is None:
+            super().create(name, content)
+            self._lost, self._last = 0, segment.number
+            bundle(remote, scope, segment.number)
+            return True
+        self._sent = needs
+        self._lost += 1
+        wait_turn(self._lost, time.monotonic() - began, segment.number - self._last if self._last else 1)
+        read_on(remote, scope, (segment.number, theirs))
+        return False
 
     def _bring(self, name: str) -> bool:
         """Read on from the last segment kept, where the next one is asked for; whether it is here now."""
@@ -74,3 +95,10 @@ class AttachedStore(LocalStore):
         if int(segment[3]) == position(remote, scope)[0] + 1:
             read_on(remote, scope)
         return super().exists(name)
+
+
+def _needs(entries: Iterable[Entry]) -> frozenset[str]:
+    """The artifacts and the records of spans that entries name."""
+    artifacts = (entry.artifact for entry in entries if isinstance(entry, VersionEntry))
+    records = (text for entry in entries if isinstance(entry, SpanEntry) for text in (entry.open, entry.close) if text)
+    return frozenset((*artifacts, *records))

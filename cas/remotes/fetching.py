@@ -7,28 +7,40 @@ finds nothing new costs one listing, or, where the remote's logs are long, one f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from cas.errors import LimitExceeded, NotFound, RefRollback, RefSyntax
+from cas.errors import CasError, LimitExceeded, NotFound, RefRollback, RefSyntax
 from cas.refs import checkpoints
 from cas.refs.log import RefLog
 from cas.refs.names import check_domain, check_project
 from cas.refs.segments import MAX_BYTES, Segment, digest, parse
 from cas.refs.stamps import check_not_ahead
+from cas.remotes import bundles
 from cas.remotes.sides import JOBS, Remote, Scope, in_threads
 from cas.storage.contract import FileInfo
 
 __all__ = ["Fetched", "fetch"]
 
-_FILE = re.compile(r"refs/([^/]+)/([^/]+)/([0-9]{20})\.(toml|arrow)")
+_FILE = re.compile(r"refs/([^/]+)/([^/]+)/([0-9]{20})\.(toml|arrow|bundle)")
 # Up to this many segments in all, one listing says everything in as many requests as looking at each log would take.
 _FEW = 1000
 _BATCH = 256
 # From this many missing segments on, a checkpoint spares most of them.
 _MANY = 512
-Seen = dict[Scope, dict[int, FileInfo]]
+
+
+class _Files(dict[int, FileInfo]):
+    """The files of a log: segments by number, checkpoints by their number negated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bundles: dict[int, int] = {}
+        """The sizes of bundles, by the last segment of each."""
+
+
+Seen = dict[Scope, _Files]
 
 
 class Fetched(NamedTuple):
@@ -48,9 +60,19 @@ class _News(NamedTuple):
     tip: FileInfo | None
 
 
-def fetch(remote: Remote, *, jobs: int = JOBS) -> Fetched:
+class _Lag(NamedTuple):
+    """What a log there has that the copy here lacks: the last segment kept, the numbers after it, the files there."""
+
+    scope: Scope
+    kept: tuple[int, str]
+    numbers: Sequence[int]
+    there: _Files
+
+
+def fetch(remote: Remote, *, jobs: int = JOBS, only: Collection[Scope] = ()) -> Fetched:
     """Take in what is new in the remote's logs. Nothing is admitted unless all of it verifies.
 
+    Of logs that were fetched before, ``only`` these may be looked at, where that takes fewer requests.
     Raises RefRollback where the remote's history is not a continuation of the one kept, RefSyntax and its kin for
     segments that are none, RefConflict for stamps over a day ahead, NoRepository, and the remote errors.
     """
@@ -58,11 +80,17 @@ def fetch(remote: Remote, *, jobs: int = JOBS) -> Fetched:
     state = remote.state()
     positions = {(log.project, log.domain): _kept(remote, log, state) for log in remote.copies()}
     tips: dict[str, list[int]] = state.get("tips", {})
-    listed = _listed(remote, positions)
+    some = {scope: positions[scope] for scope in only if positions.get(scope, (0, ""))[0]}
+    beyond = getattr(remote.store, "list_after", None)
+    if some and len(some) == len(only) and beyond is not None:
+        positions = some
+        listed = {scope: _beyond(beyond, scope, number) for scope, (number, _) in some.items()}
+    else:
+        listed = _listed(remote, positions)
     news: list[_News] = []
     for scope in sorted({*positions, *listed}):
         number, known = positions.get(scope, (0, "0" * 64))
-        there = listed.get(scope, {})
+        there = listed.get(scope, _Files())
         _check_tip(remote, scope, (number, known), there, tips.get("/".join(scope)))
         news.append(_read_news(remote, scope, (number, known), there, jobs))
     _admit(remote, news, jobs)
@@ -93,16 +121,30 @@ def _listed(remote: Remote, positions: dict[Scope, tuple[int, str]]) -> Seen:
     found: Seen = {}
     for project in folders("refs/"):
         for domain in folders(f"refs/{project}/") if project != "remotes" else ():
-            number = positions.get((project, domain), (0, ""))[0]
-            prefix = f"refs/{project}/{domain}/"
-            # The names of segment n and the next begin alike: their listing is short, and tells whether n still stands.
-            narrow = _common(f"{number:020d}", f"{number + 1:020d}") if number else ""
-            seen = _sorted_out(store.list(prefix + narrow))
-            last = max(seen.get((project, domain), {}), default=0)
-            if narrow and last and f"{last + 1:020d}".startswith(narrow) is False:
-                seen = _sorted_out(store.list(prefix))
-            found.update(seen)
+            scope = (project, domain)
+            found[scope] = _after(store, scope, positions.get(scope, (0, ""))[0])
     return found
+
+
+def _after(store: Any, scope: Scope, number: int) -> _Files:
+    """The files of a log from a segment that was fetched on, that one included: it must still stand."""
+    beyond = getattr(store, "list_after", None)
+    if number and beyond is not None:
+        return _beyond(beyond, scope, number)
+    prefix = f"refs/{scope[0]}/{scope[1]}/"
+    # The names of segment n and the next begin alike: their listing is short, and tells whether n still stands.
+    narrow = _common(f"{number:020d}", f"{number + 1:020d}") if number else ""
+    seen = _sorted_out(store.list(prefix + narrow)).get(scope, _Files())
+    last = max(seen, default=0)
+    if narrow and last > 0 and not f"{last + 1:020d}".startswith(narrow):
+        seen = _sorted_out(store.list(prefix)).get(scope, _Files())
+    return seen
+
+
+def _beyond(beyond: Any, scope: Scope, number: int) -> _Files:
+    """The same from a store that lists from behind a name on."""
+    prefix = f"refs/{scope[0]}/{scope[1]}/"
+    return _sorted_out(beyond(prefix, f"{prefix}{number - 1:020d}.toml")).get(scope, _Files())
 
 
 def _common(one: str, other: str) -> str:
@@ -114,11 +156,11 @@ def _common(one: str, other: str) -> str:
 def _probed(remote: Remote, positions: dict[Scope, tuple[int, str]]) -> Seen:
     """For a remote that cannot be listed: the logs known, its own default and ours, read on until one is missing."""
     scopes = dict.fromkeys((*positions, remote.home(), remote.here.home))
-    return {scope: {} for scope in scopes}
+    return {scope: _Files() for scope in scopes}
 
 
-def _sorted_out(files: Iterator[FileInfo]) -> Seen:
-    """Segments by number; checkpoints by their number negated. What is no log's file is passed over."""
+def _sorted_out(files: Iterable[FileInfo]) -> Seen:
+    """Files by log. What is no log's file is passed over."""
     found: Seen = {}
     for info in files:
         match = _FILE.fullmatch(info.name)
@@ -128,14 +170,15 @@ def _sorted_out(files: Iterator[FileInfo]) -> Seen:
             scope = (check_project(match[1]), check_domain(match[2]))
         except RefSyntax:
             continue
-        number = int(match[3])
-        found.setdefault(scope, {})[number if match[4] == "toml" else -number] = info
+        number, kept = int(match[3]), found.setdefault(scope, _Files())
+        if match[4] == "bundle":
+            kept.bundles[number] = info.size
+        else:
+            kept[number if match[4] == "toml" else -number] = info
     return found
 
 
-def _check_tip(
-    remote: Remote, scope: Scope, last: tuple[int, str], there: dict[int, FileInfo], tip: list[int] | None
-) -> None:
+def _check_tip(remote: Remote, scope: Scope, last: tuple[int, str], there: _Files, tip: list[int] | None) -> None:
     """Raises RefRollback unless the last segment kept (its number and digest) stands there as it was."""
     number, known = last
     if not number:
@@ -143,7 +186,10 @@ def _check_tip(
     info = there.get(number)
     if remote.store.listable and info is None:
         raise _rollback(remote, scope, f"segment {number} was fetched, and is gone")
-    if info is not None and tip == [number, info.size, info.modified]:
+    if info is not None and (tip == [number, info.size, info.modified] or number + 1 in there):
+        return  # the next one, which is read now, must name the one kept
+    made = getattr(remote.store, "made", None)
+    if info is not None and made is not None and made(info):
         return
     try:
         content = _read(remote, scope, number, info)
@@ -156,26 +202,66 @@ def _check_tip(
 # --- reading and verifying ---------------------------------------------------------------------------
 
 
-def _read_news(remote: Remote, scope: Scope, kept: tuple[int, str], there: dict[int, FileInfo], jobs: int) -> _News:
+def _read_news(remote: Remote, scope: Scope, kept: tuple[int, str], there: _Files, jobs: int) -> _News:
     number, known = kept
     folded = _checkpoint(remote, scope, there) if not number else None
     if folded is not None:
         number, known = folded[0].number, folded[0].digest
     last = max(there, default=0)
-    segments: list[tuple[Segment, bytes]] = []
     if remote.store.listable:
-        numbers = list(range(number + 1, last + 1))
-        for start in range(0, len(numbers), _BATCH):
-            batch = numbers[start : start + _BATCH]
-            contents = in_threads(jobs, lambda one: _read_listed(remote, scope, one, there.get(one)), batch)
-            for one, content in zip(batch, contents, strict=True):
-                segments.append(_verified(remote, scope, one, known, content))
-                known = segments[-1][0].digest
+        segments = _read_chain(remote, scope, (number, known), there, jobs)
     else:
-        while (content := _read_if_there(remote, scope, number + 1)) is not None:
-            segments.append(_verified(remote, scope, number + 1, known, content))
-            number, known = number + 1, segments[-1][0].digest
+        segments = _read_on(remote, scope, (number, known))
     return _News(scope, (folded[0].number, folded[1]) if folded else None, segments, there.get(last))
+
+
+def _read_chain(
+    remote: Remote, scope: Scope, kept: tuple[int, str], there: _Files, jobs: int
+) -> list[tuple[Segment, bytes]]:
+    """The segments after the last one kept, verified; from bundles where those spare requests."""
+    numbers = range(kept[0] + 1, max(there, default=0) + 1)
+    # The last segment comes from its own file: its chain vouches for what bundles said of those before.
+    useful = bundles.chosen(there.bundles, numbers[:-1])
+    if useful:
+        bundled: dict[int, bytes] = {}
+        try:
+            for content in in_threads(jobs, partial(_bundle, remote, scope, there), useful):
+                bundled.update(bundles.split(content))
+            given = {one: bundled[one] for one in numbers[:-1] if one in bundled and one in there}
+            return _verified_all(remote, _Lag(scope, kept, numbers, there), given, jobs)
+        except (FileNotFoundError, CasError):
+            pass  # derived: what is wrong with the log itself its own files say, just below
+    return _verified_all(remote, _Lag(scope, kept, numbers, there), {}, jobs)
+
+
+def _bundle(remote: Remote, scope: Scope, there: _Files, last: int) -> bytes:
+    return remote.store.read(bundles.name(scope, last), 0, there.bundles[last])
+
+
+def _verified_all(remote: Remote, lag: _Lag, given: dict[int, bytes], jobs: int) -> list[tuple[Segment, bytes]]:
+    """The segments that are lacking, each following the one before; those not ``given`` are read."""
+    scope, kept, numbers, there = lag
+    segments: list[tuple[Segment, bytes]] = []
+    known = kept[1]
+    for start in range(0, len(numbers), _BATCH):
+        batch = numbers[start : start + _BATCH]
+        wanted = [one for one in batch if one not in given]
+        read = in_threads(jobs, lambda one: _read_listed(remote, scope, one, there.get(one)), wanted)
+        contents = {**given, **dict(zip(wanted, read, strict=True))}
+        for one in batch:
+            segments.append(_verified(remote, scope, one, known, contents[one]))
+            known = segments[-1][0].digest
+    return segments
+
+
+def _read_on(remote: Remote, scope: Scope, kept: tuple[int, str]) -> list[tuple[Segment, bytes]]:
+    """The segments after the last one kept, verified, one by one until one is missing."""
+    number, known = kept
+    segments: list[tuple[Segment, bytes]] = []
+    while (content := _read_if_there(remote, scope, number + 1)) is not None:
+        segments.append(_verified(remote, scope, number + 1, known, content))
+        number, known = number + 1, segments[-1][0].digest
+    return segments
 
 
 def _read_listed(remote: Remote, scope: Scope, number: int, info: FileInfo | None) -> bytes:
@@ -220,9 +306,7 @@ def _verified(remote: Remote, scope: Scope, number: int, known: str, content: by
     return segment, content
 
 
-def _checkpoint(
-    remote: Remote, scope: Scope, there: dict[int, FileInfo]
-) -> tuple[checkpoints.Checkpoint, bytes] | None:
+def _checkpoint(remote: Remote, scope: Scope, there: _Files) -> tuple[checkpoints.Checkpoint, bytes] | None:
     """The newest checkpoint of a long log, if it is valid and names a segment that stands there."""
     last, newest = max(there, default=0), -min(there, default=0)
     if newest <= 0 or newest > last or newest < _MANY or there[-newest].size > checkpoints.MAX_BYTES:
@@ -300,13 +384,21 @@ def position(remote: Remote, scope: Scope) -> tuple[int, str, int]:
     return remote.catalog.catch_up(remote.copy_of(*scope))
 
 
-def read_on(remote: Remote, scope: Scope, *, jobs: int = JOBS) -> None:
-    """Take in what is new in one log, by reading on from the last segment kept: after a race was lost."""
+def read_on(remote: Remote, scope: Scope, first: tuple[int, bytes] | None = None, *, jobs: int = JOBS) -> None:
+    """Take in what is new in one log from the last segment kept on; ``first`` is a segment that is at hand."""
     number, known, _ = position(remote, scope)
-    segments: list[tuple[Segment, bytes]] = []
-    while (content := _read_if_there(remote, scope, number + 1)) is not None:
-        segments.append(_verified(remote, scope, number + 1, known, content))
-        number, known = number + 1, segments[-1][0].digest
+    # Another process may have taken it in here meanwhile.
+    at_hand = first is not None and first[0] == number + 1
+    content = first[1] if first is not None and at_hand else _read_if_there(remote, scope, number + 1)
+    if content is None:
+        return
+    segments = [_verified(remote, scope, number + 1, known, content)]
+    reached = (number + 1, segments[0][0].digest)
+    beyond = getattr(remote.store, "list_after", None)
+    if beyond is not None:
+        segments += _read_chain(remote, scope, reached, _beyond(beyond, scope, number + 2), jobs)
+    else:
+        segments += _read_on(remote, scope, reached)
     _admit(remote, [_News(scope, None, segments, None)], jobs)
 
 

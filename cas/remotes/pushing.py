@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from cas.catalog.appending import folds_at
+from cas.errors import CasError
 from cas.objects.ids import Kind
 from cas.refs import checkpoints
-from cas.refs.entries import DeclareEntry, Entry, SpanEntry, order
+from cas.refs.entries import DeclareEntry, Entry, SpanEntry, in_order, order
 from cas.refs.log import RefLog
-from cas.refs.segments import Segment, render
-from cas.remotes import merging
+from cas.refs.segments import Segment, digest, render
+from cas.remotes import bundles, merging
 from cas.remotes.closure import inputs_of, walk_content, walk_lineage
 from cas.remotes.fetching import fetch, position, read_on
 from cas.remotes.reports import Conflict, Transfer
+from cas.remotes.retry import wait_turn
 from cas.remotes.selection import EVERYTHING, Selection
 from cas.remotes.sending import Sender
 from cas.remotes.sides import JOBS, Progress, Remote, Scope, none
 
-__all__ = ["publish", "push", "send_objects"]
+__all__ = ["bundle", "publish", "push", "send_objects"]
 
 _ENTRIES = 200_000  # in one segment
 
@@ -51,10 +53,12 @@ def push(
     here = remote.here
     if not dry:
         _ = remote.writable  # one that can only be read says so before any work is done
-    fetched = fetch(remote, jobs=jobs)
+    news = [_news(remote, log, selection) for log in here.logs()]
+    concerned = [plan.scope for plan in news if plan.entries]
+    fetched = fetch(remote, jobs=jobs, only=() if lineage else concerned)
     for copy in remote.copies():
         remote.catalog.catch_up(copy)
-    plans = [_plan(remote, log, selection) for log in here.logs()]
+    plans = [plan._replace(entries=merging.lacked(remote.catalog, plan.entries)) for plan in news]
     sender = Sender(remote, jobs=jobs, progress=progress)
     if lineage:
         plans = _with_inputs(remote, plans, sender)
@@ -100,42 +104,53 @@ def publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> bool:
 def _publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> int:
     """The number of the segment that holds them; 0 where they were there already."""
     log = remote.log_there(*scope)
-    attempt = 0
+    lost, first = 0, position(remote, scope)[0] - len(remote.fresh.get(scope, ()))
     while True:
-        number, digest, _ = position(remote, scope)
-        todo = merging.lacked(remote.catalog, entries)
+        began = time.monotonic()
+        number, previous, _ = position(remote, scope)
+        todo = tuple(in_order(merging.lacked(remote.catalog, entries)))
         if not todo:
             return 0
+        number, made, author = number + 1, remote.here.now(), remote.here.author
         # What comes from a log was checked when it was read.
-        segment = log.append(number + 1, digest, todo, author=remote.here.author, time=remote.here.now(), checked=True)
-        if segment is not None:
-            _keep(remote, scope, segment)
-            return segment.number
-        attempt += 1
-        if attempt > 1:
-            # Writers who met once would go on meeting.
-            time.sleep(random.uniform(0, 0.01 * min(attempt, 20)))
-        read_on(remote, scope)
+        content = render(number, made, author, previous, todo, checked=True)
+        theirs = remote.claim(log.path(number), content)
+        if theirs is None:
+            _keep(remote, scope, Segment(number, made, author, previous, todo, digest(content)), content)
+            return number
+        lost += 1
+        wait_turn(lost, time.monotonic() - began, number - first)
+        read_on(remote, scope, (number, theirs))
 
 
-def _keep(remote: Remote, scope: Scope, segment: Segment) -> None:
-    """Keep a copy of a segment just written, and fold the log where that is due."""
+def _keep(remote: Remote, scope: Scope, segment: Segment, content: bytes) -> None:
+    """Keep a copy of a segment just written; make the bundle and the checkpoint that are due with it."""
     copy = remote.copy_of(*scope)
-    content = render(segment.number, segment.time, segment.author, segment.previous, segment.entries, checked=True)
     copy.store.create(copy.path(segment.number), content)
     remote.catalog.wrote(copy, segment)
+    bundle(remote, scope, segment.number)
     if folds_at(segment.number) and checkpoints.write(copy.store, copy, segment.number):
         name = f"{segment.number:020d}.arrow"
         remote.writable.create(f"refs/{scope[0]}/{scope[1]}/{name}", copy.store.read(copy.directory + name))
 
 
-def _plan(remote: Remote, log: RefLog, selection: Selection) -> _Plan:
+def bundle(remote: Remote, scope: Scope, number: int) -> None:
+    """Make the bundle that is due with a segment just written there, if one is."""
+    if hasattr(remote.store, "workspace"):
+        return  # a directory's files are as quickly read one by one
+    content = bundles.render(remote.copy_of(*scope), number)
+    if content is not None:
+        with suppress(CasError):  # the segment is published; without its bundle it is read by itself
+            remote.writable.create(bundles.name(scope, number), content)
+
+
+def _news(remote: Remote, log: RefLog, selection: Selection) -> _Plan:
+    """What a log here got since it was last sent."""
     scope = (log.project, log.domain)
     before = remote.state().get("sent", {}).get(selection.text, {}).get("/".join(scope))
     remote.here.catalog.catch_up(log)
     entries, done = merging.entries_after(log, tuple(before) if before else None)
-    chosen = selection.choose(entries, scope, remote.here.home)
-    return _Plan(scope, merging.lacked(remote.catalog, chosen), done)
+    return _Plan(scope, selection.choose(entries, scope, remote.here.home), done)
 
 
 def _send(remote: Remote, sender: Sender, plans: Sequence[_Plan], *, dry: bool) -> set[bytes]:

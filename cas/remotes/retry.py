@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Retry"]
+__all__ = ["Retry", "wait_turn"]
+
+_LONGEST_TURN = 4.0
 
 
 class Retry(NamedTuple):
@@ -31,3 +33,13 @@ class Retry(NamedTuple):
                 pause = min(self.longest, self.first * 2.0 ** (attempt - 1))
                 self.sleep(pause * random.uniform(0.5, 1.0))
             yield attempt
+
+
+def wait_turn(lost: int, took: float, others: int) -> None:
+    """Wait after a race for the next number of a log was lost, ``lost`` times in a row; an attempt ``took`` seconds.
+
+    ``others`` are the segments that others wrote since this writer's last one. Writers who met would go on meeting, so
+    each waits any time up to what as many attempts take, and twice that after each further loss. While most wait, the
+    others publish undisturbed, and who waited reads all of that in few requests.
+    """
+    time.sleep(random.uniform(0, min(_LONGEST_TURN, took * max(1, others) * 2.0 ** min(lost - 1, 20))))

@@ -65,8 +65,8 @@ class Sender:
         """Those of the keys that the remote does not hold, as far as it is worth finding out."""
         size = sum(map(self._size, kinds))
         inventory = self._remote.inventory
-        if size <= _TRIFLE and not inventory.known:
-            return list(kinds)
+        if size <= _TRIFLE:
+            return list(kinds)  # a look at what is there takes longer than sending them
         inventory.look()
         missing = inventory.missing(kinds)
         if inventory.unread and sum(map(self._size, missing)) > inventory.unread * _WORTH:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cas.catalog.catalog import Catalog
-from cas.errors import LimitExceeded, NoRepository, UnsupportedRemote
-from cas.refs.log import RefLog, list_logs
+from cas.errors import LimitExceeded, NoRepository, RefSyntax, UnsupportedRemote
+from cas.refs.log import RefLog
+from cas.refs.names import check_domain, check_project
+from cas.refs.segments import MAX_BYTES
 from cas.remotes.backends import check_writable, open_readable
 from cas.remotes.settings import RemoteSettings
-from cas.storage.durable import replace_file
+from cas.storage.durable import replace_file, storage_errors
 
 if TYPE_CHECKING:
     from cas.objects.ids import Kind, ObjectId
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["JOBS", "Here", "Progress", "Remote", "Scope", "in_threads", "inner", "none", "read_home"]
 
 JOBS = 8
+_SEGMENT = re.compile(r"[0-9]{20}\.toml")
 _CONFIG = 16 << 10  # a reader of TOML is slow at long ones
 Scope = tuple[str, str]  # project, domain
 Progress = Callable[[int, int], None]
@@ -55,7 +61,7 @@ class Here(NamedTuple):
 
     def logs(self) -> list[RefLog]:
         """Every log of the repository."""
-        return [RefLog(self.store, *scope) for scope in list_logs(self.store)]
+        return [RefLog(self.store, *scope) for scope in _logs_in(self.root / "refs")]
 
 
 class Remote:
@@ -115,11 +121,21 @@ class Remote:
 
     def copies(self) -> list[RefLog]:
         """The copies kept here of all its logs."""
-        return [self.copy_of(*scope) for scope in list_logs(self.here.store, prefix=self.prefix)]
+        return [self.copy_of(*scope) for scope in _logs_in(self.here.root / self.prefix)]
 
     def log_there(self, project: str, domain: str) -> RefLog:
         """A log where it really lies."""
         return RefLog(self.writable, project, domain)
+
+    def claim(self, name: str, content: bytes) -> bytes | None:
+        """Create a segment there; None where it stands there now, else what another writer put there."""
+        claim = getattr(self.writable, "claim", None)
+        if claim is not None:
+            return cast("bytes | None", claim(name, content, MAX_BYTES))
+        if self.writable.create(name, content):
+            return None
+        theirs = self.store.read(name, 0, MAX_BYTES + 1)
+        return None if theirs == content else theirs
 
     def state(self) -> dict[str, Any]:
         """What was exchanged so far, to spare work: derived, and void once the URL changes."""
@@ -156,6 +172,25 @@ class Remote:
         for part in ("store", "catalog"):
             if part in self.__dict__:
                 self.__dict__.pop(part).close()
+
+
+def _logs_in(directory: Path) -> list[Scope]:
+    """The logs below a directory here, as ``list_logs`` gives them, without a look at each of their files."""
+    found: list[Scope] = []
+    with storage_errors(f"list {directory}"):
+        for project, domain in ((one, two) for one in _folders(directory) for two in _folders(directory / one)):
+            with os.scandir(directory / project / domain) as entries, suppress(RefSyntax):
+                if project != "remotes" and any(_SEGMENT.fullmatch(entry.name) for entry in entries):
+                    found.append((check_project(project), check_domain(domain)))
+    return sorted(found)
+
+
+def _folders(directory: Path) -> list[str]:
+    try:
+        with os.scandir(directory) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
 
 
 def inner(store: RemoteStore, opener: Callable[[str], RemoteStore]) -> RemoteStore:

@@ -102,6 +102,10 @@ class ReadStore:
         """From ``refs/`` to the names of the folders in it, in one request for a thousand; None: it cannot tell."""
         if look is not None:
             self.folders = lambda prefix: self._attempt("listing", prefix, lambda: sorted(look(prefix)))
+        self.list_after: Callable[[str, str], builtins.list[FileInfo]] | None = None
+        """As ``list``, but only the names after one; the store is not asked for the others. None: it cannot."""
+        if getattr(client, "walk_after", None) is not None:
+            self.list_after = self._list_after
 
     def list(self, prefix: str) -> Iterator[FileInfo]:
         """The files whose name begins with ``prefix``, by name; fresh on every call."""
@@ -112,6 +116,15 @@ class ReadStore:
         except FileNotFoundError as error:
             raise self._homeless() from error
         return iter(sorted(found))
+
+    def _list_after(self, prefix: str, name: str) -> builtins.list[FileInfo]:
+        walk: Callable[[str, str], Iterator[FileInfo]] = getattr(self._client, "walk_after")  # noqa: B009 - optional
+        return self._attempt("listing", prefix, lambda: sorted(walk(prefix, name)))
+
+    def made(self, info: FileInfo) -> bool:
+        """Whether a file that was listed is for certain one that this store created, so that it need not be read."""
+        tell: Callable[[FileInfo], bool] | None = getattr(self._client, "made", None)
+        return tell is not None and tell(info)
 
     def exists(self, name: str) -> bool:
         """Whether the file is there."""
@@ -218,6 +231,17 @@ class WriteStore(ReadStore):
         OutcomeUnknown when the answer was lost and looking could not prove what happened.
         """
         return self._create(name, lambda: self._writing.put_new(name, content), lambda: self._same(name, content))
+
+    def claim(self, name: str, content: bytes, longest: int) -> bytes | None:
+        """:meth:`create`; None where it succeeded, else what stands there, read once, up to a byte over ``longest``."""
+        there = b""
+
+        def same() -> bool:
+            nonlocal there
+            there = self.read(name, 0, longest + 1)
+            return there == content
+
+        return None if self._create(name, lambda: self._writing.put_new(name, content), same) else there
 
     def create_from_file(self, name: str, path: Path) -> bool:
         """:meth:`create` with the content of a local file, which may be larger than memory; StorageError without it."""

@@ -26,6 +26,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cas-
 # The account that Azurite's documentation names.
 AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+# The port here of an S3 server that runs already; it has a bucket called bucket and takes the key testing, testing.
+S3_PORT = os.environ.get("CAS_TESTS_S3_PORT")
 HIDDEN = ("AWS_", "AZURE_", "GOOGLE_", "GCSFS_", "STORAGE_EMULATOR_HOST", "SSH_AUTH_SOCK", "GCE_")
 
 
@@ -53,6 +55,9 @@ class Sshd(NamedTuple):
 
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory) -> Iterator[int]:
+    if S3_PORT:
+        yield int(S3_PORT)
+        return
     _need_module("moto", "moto[server]")
     port = free_port()
     with running([sys.executable, str(HERE / "moto_server.py"), str(port)], port, tmp_path_factory):
@@ -62,6 +67,9 @@ def moto(tmp_path_factory) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory) -> Iterator[int]:
+    if S3_PORT:
+        yield int(S3_PORT)
+        return
     _need_module("ministack", "ministack")
     port = free_port()
     command = [sys.executable, "-m", "ministack"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -29,6 +30,8 @@ _PROTOCOL = re.compile(
 )
 _RANGE = re.compile(r"StartTooLarge|starting at \d+, but")
 _CREDENTIALS = re.compile(r"(?i)credential|metadata/identity|instance metadata|latest/api/token|oauth")
+
+_MADE = 64
 
 
 class ObstoreProblem(Exception):
@@ -61,6 +64,10 @@ class ObstoreClient:
         self._obstore = load("obstore", location.scheme, "fast")
         self._base = load("obstore.exceptions", location.scheme, "fast").BaseError
         self.errors: tuple[type[Exception], ...] = (ObstoreProblem, OSError, ValueError, RemoteProtocol)
+        # What was created lately: its tag, and how a listing showed it with that tag.
+        self._made: OrderedDict[str, tuple[str, FileInfo | None]] = OrderedDict()
+        # Azure has no such listing: obstore would fetch all the names and pass over them.
+        self.walk_after = self._walk_after if location.scheme in ("s3", "gs") else None
 
     def get(self, name: str, start: int, end: int | None) -> Reply:
         """Read a range; obstore itself checks the answer's range against what was asked."""
@@ -85,14 +92,29 @@ class ObstoreClient:
 
     def walk(self, prefix: str) -> Iterator[FileInfo]:
         """List the directory of the prefix: obstore's own prefixes are whole path segments."""
+        return self._walk_after(prefix, "")
+
+    def _walk_after(self, prefix: str, after: str) -> Iterator[FileInfo]:
         root = f"{self._location.path}/" if self._location.path else ""
         folder, _, _ = self._location.full(prefix).rpartition("/")
+        beyond = {"offset": self._location.full(after)} if after else {}
         with self._plain_errors():
-            for batch in self._obstore.list(self._store, folder or None):
+            for batch in self._obstore.list(self._store, folder or None, **beyond):
                 for meta in batch:
                     name = meta["path"][len(root) :]
-                    if name.startswith(prefix):
-                        yield FileInfo(name, int(meta["size"]), from_datetime(meta["last_modified"]))
+                    if name.startswith(prefix) and name > after:
+                        found = FileInfo(name, int(meta["size"]), from_datetime(meta["last_modified"]))
+                        self._recognise(found, meta["e_tag"])
+                        yield found
+
+    def made(self, info: FileInfo) -> bool:
+        """Whether a file that was listed is one that this client created lately, by the store's own tag."""
+        return self._made.get(info.name, ("", None))[1] == info
+
+    def _recognise(self, found: FileInfo, tag: str | None) -> None:
+        known = self._made.get(found.name)
+        if known is not None and known[0] == (tag or "").strip('"'):
+            self._made[found.name] = (known[0], found)
 
     def folders(self, prefix: str) -> list[str]:
         """The common prefixes of one listing with a delimiter."""
@@ -103,7 +125,11 @@ class ObstoreClient:
     def put_new(self, name: str, content: bytes) -> None:
         """One conditional PUT."""
         with self._plain_errors():
-            self._obstore.put(self._store, self._location.full(name), content, mode="create")
+            put = self._obstore.put(self._store, self._location.full(name), content, mode="create")
+        if put["e_tag"]:
+            self._made[name] = (put["e_tag"].strip('"'), None)
+            if len(self._made) > _MADE:
+                self._made.popitem(last=False)
 
     def put_new_file(self, name: str, path: Path) -> None:
         """One conditional PUT of the mapped file: its pages, not a copy of it, are what is sent."""

@@ -56,14 +56,19 @@ class S3Client(FsspecClient):
 
     def walk(self, prefix: str) -> Iterator[FileInfo]:
         """Pages of a thousand, by prefix."""
+        return self.walk_after(prefix, "")
+
+    def walk_after(self, prefix: str, after: str) -> Iterator[FileInfo]:
+        """The same, from behind a name on."""
         skip = len(self.location.full(""))
-        page: dict[str, str] = {}
+        page: dict[str, str] = {"StartAfter": self.location.full(after)} if after else {}
         while True:
             found = self.filesystem.call_s3(
                 "list_objects_v2", Bucket=self.location.host, Prefix=self.location.full(prefix), **page
             )
             for entry in found.get("Contents", ()):
-                yield FileInfo(entry["Key"][skip:], int(entry["Size"]), from_datetime(entry["LastModified"]))
+                if entry["Key"][skip:] > after:
+                    yield FileInfo(entry["Key"][skip:], int(entry["Size"]), from_datetime(entry["LastModified"]))
             if not found.get("IsTruncated"):
                 return
             page = {"ContinuationToken": found["NextContinuationToken"]}
