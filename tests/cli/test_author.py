@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import cas
 from cas.cli.author import find_author
 from cas.errors import UsageError
 
@@ -42,3 +43,20 @@ def test_broken_settings_are_named(nobody: Path) -> None:
     (nobody / "cas" / "config.toml").write_text("author = \n")
     with pytest.raises(UsageError, match=r"config\.toml"):
         find_author("", {"XDG_CONFIG_HOME": str(nobody)})
+
+
+def test_the_author_is_found_when_something_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+    with cas.init(tmp_path) as repo:
+        repo.author = lambda: asked.append("once") or "Ann <ann@example.org>"
+        repo.put(1, "n")
+        repo.put(1, "n")
+        repo.put(2, "n")
+        assert asked == ["once"]
+        assert repo.author == repo.sign() == "Ann <ann@example.org>"
+        segments = sorted((repo.root / "refs").rglob("*.toml"))
+    assert sum('author = "Ann <ann@example.org>"' in one.read_text() for one in segments) == 2
+    with cas.open(tmp_path) as repo:
+        repo.author = lambda: asked.append("again") or "Bo"
+        repo.put(2, "n")
+        assert asked == ["once"]
