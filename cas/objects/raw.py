@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from cas.errors import CorruptObject
 from cas.objects.ids import Kind, ObjectId, object_id
-from cas.objects.packs import ENTRY, ENTRY_SIZE, Pack, entry_is_exact, verified
+from cas.objects.packs import ENTRY, ENTRY_SIZE, entry_is_exact, verified
 
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
 
-__all__ = ["RawEntry", "in_file_order", "mapped_size", "peek", "raw_entry", "read_raw"]
+__all__ = ["RawEntry", "mapped_size", "raw_entry", "read_raw"]
 
 
 class RawEntry(NamedTuple):
@@ -68,33 +67,6 @@ def raw_entry(store: ObjectStore, key: bytes, kind: Kind | None = None) -> RawEn
     found_kind, payload = store.load(key, kind)
     head = ENTRY.pack(found_kind, len(payload), object_id(found_kind, payload))
     return RawEntry(found_kind, ObjectId(key), head + payload)
-
-
-def peek(store: ObjectStore, key: bytes) -> tuple[Kind, int] | None:
-    """The kind of what a store holds under a key and the bytes that its entry takes; not verified. None: nothing."""
-    for pack in store.packs:
-        at = pack.find(key)
-        if at >= 0:
-            return pack.kind(at), ENTRY_SIZE + ENTRY.unpack_from(pack.pages, at)[1]
-    # Not by load, which may ask elsewhere for what is not here.
-    from cas.objects.salvage import search_open
-
-    found = store.unsealed(key) or search_open(store.directory, key)
-    return (found[0], ENTRY_SIZE + len(found[1])) if found is not None else None
-
-
-def in_file_order(store: ObjectStore, keys: Iterable[bytes]) -> list[bytes]:
-    """The keys as their entries follow each other in the store's packs, so that reading goes forward."""
-    packs: tuple[Pack, ...] = store.packs
-
-    def place(key: bytes) -> tuple[int, int]:
-        for number, pack in enumerate(packs):
-            at = pack.find(key)
-            if at >= 0:
-                return number, at
-        return len(packs), 0
-
-    return sorted(keys, key=place)
 
 
 def mapped_size(payload: bytes) -> int:

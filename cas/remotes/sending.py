@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from cas.errors import RemoteProtocol
 from cas.objects.ids import Kind
 from cas.objects.packs import MAGIC, footer
-from cas.objects.raw import in_file_order, mapped_size, peek, raw_entry
+from cas.objects.raw import mapped_size
+from cas.objects.stretches import Place, Wanted, in_file_order, locate, stretches
 from cas.remotes.closure import Found
 from cas.remotes.reports import Transfer
 from cas.remotes.sides import JOBS, Progress, Remote, in_threads, none
@@ -25,7 +26,6 @@ __all__ = ["Sender"]
 
 # A pack is sent when it is this large; what is left over makes a smaller one.
 _PACK = 64 << 20
-_BATCH = 8 << 20
 # Footers not known yet are read only where what they might spare is worth a request each.
 _WORTH = 16 << 10
 _TRIFLE = 64 << 10
@@ -40,7 +40,7 @@ class Sender:
         self._jobs = jobs
         self._progress = progress
         self._lock = threading.Lock()
-        self._sizes: dict[bytes, int] = {}
+        self._places: dict[bytes, Place] = {}
         self.objects = 0
         self.packs = 0
         self.done = 0
@@ -51,14 +51,14 @@ class Sender:
         """What is there of the keys, here; as walks ask (closure.py)."""
         found: dict[bytes, Found] = {}
         for key in keys:
-            one = peek(self._objects, key)
-            if one is None:
+            place = self._places.get(key) or locate(self._objects, key)
+            if place is None:
                 continue
-            self._sizes[key] = one[1]
-            if kind is not None or one[0] is Kind.BLOB:
-                found[key] = Found(kind or one[0], None)
+            self._places[key] = place
+            if kind is not None or place.kind is Kind.BLOB:
+                found[key] = Found(kind or place.kind, None)
             else:
-                found[key] = Found(*self._objects.load(key, one[0]))
+                found[key] = Found(*self._objects.load(key, place.kind))
         return found
 
     def lacked(self, kinds: Mapping[bytes, Kind]) -> list[bytes]:
@@ -88,8 +88,11 @@ class Sender:
         if not keys:
             return
         self.total += self.plan(keys)
-        batches = list(self._batches(in_file_order(self._objects, keys)))
-        for _ in in_threads(self._jobs, lambda batch: self._send_pack(batch, kinds), batches):
+        wanted = in_file_order(Wanted(key, kinds[key], self._places[key]) for key in keys)
+        # A directory has no answers to wait for but the disk's: more threads than that only stand in each other's way.
+        beside = hasattr(self._remote.store, "workspace")
+        jobs = min(self._jobs, (os.cpu_count() or 1) + 1) if beside else self._jobs
+        for _ in in_threads(jobs, self._send_pack, list(_batches(wanted))):
             pass
 
     def report(self, **more: Any) -> Transfer:
@@ -97,26 +100,10 @@ class Sender:
         remote = self._remote
         return Transfer(remote.name, remote.settings.url, self.objects, self.done, self.packs, **more)
 
-    def _batches(self, keys: Sequence[bytes]) -> Iterator[list[bytes]]:
-        batch: list[bytes] = []
-        size = 0
-        for key in keys:
-            batch.append(key)
-            size += self._size(key)
-            if size >= _PACK:
-                yield batch
-                batch, size = [], 0
-        if batch:
-            yield batch
-
     def _size(self, key: bytes) -> int:
-        size = self._sizes.get(key)
-        if size is None:
-            one = peek(self._objects, key)
-            size = self._sizes[key] = one[1] if one is not None else 0
-        return size
+        return self._places[key].size
 
-    def _send_pack(self, keys: Sequence[bytes], kinds: Mapping[bytes, Kind]) -> None:
+    def _send_pack(self, wanted: Sequence[Wanted]) -> None:
         store = self._remote.writable
         # Where the remote is a directory the pack is written there at once, and only gets its name at the end.
         workspace: Path = getattr(store, "workspace", self._remote.here.root / "tmp")
@@ -125,7 +112,7 @@ class Sender:
         try:
             try:
                 with storage_errors(f"write {path}"):
-                    tail, size = self._write_pack(descriptor, keys, kinds)
+                    tail, size = self._write_pack(descriptor, wanted)
             finally:
                 os.close(descriptor)
             name = f"objects/{os.urandom(16).hex()}.pack"
@@ -138,28 +125,23 @@ class Sender:
         with self._lock:
             self.packs += 1
 
-    def _write_pack(self, descriptor: int, keys: Sequence[bytes], kinds: Mapping[bytes, Kind]) -> tuple[bytes, int]:
+    def _write_pack(self, descriptor: int, wanted: Sequence[Wanted]) -> tuple[bytes, int]:
         """Write a whole pack; its footer, and its size."""
         places: dict[bytes, int] = {}
         mapped: set[int] = set()
-        views: list[bytes | memoryview] = [MAGIC]
-        at, waiting = len(MAGIC), 0
-        for key in keys:
-            kind = kinds[key]
-            entry = raw_entry(self._objects, key, kind)
-            if kind is Kind.MAP:
-                mapped.add(mapped_size(entry.payload))
-            places[key] = at
-            views.append(entry.content)
-            at += len(entry.content)
-            waiting += len(entry.content)
-            if waiting >= _BATCH:
-                write_views(descriptor, views)
-                self._count(waiting)
-                views, waiting = [], 0
+        write_views(descriptor, [MAGIC])
+        at = len(MAGIC)
+        for entries, pieces in stretches(self._objects, wanted):
+            write_views(descriptor, pieces)
+            before = at
+            for entry in entries:
+                if entry.kind is Kind.MAP:
+                    mapped.add(mapped_size(entry.payload))
+                places[entry.key] = at
+                at += len(entry.content)
+            self._count(at - before)
         tail = footer(at, places, (), mapped)
-        write_views(descriptor, [*views, tail])
-        self._count(waiting)
+        write_views(descriptor, [tail])
         with self._lock:
             self.objects += len(places)
         return tail, at + len(tail)
@@ -168,3 +150,17 @@ class Sender:
         with self._lock:
             self.done += done
             self._progress(self.done, self.total)
+
+
+def _batches(wanted: Sequence[Wanted]) -> Iterator[list[Wanted]]:
+    """What makes a pack each."""
+    batch: list[Wanted] = []
+    size = 0
+    for one in wanted:
+        batch.append(one)
+        size += one.place.size
+        if size >= _PACK:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
