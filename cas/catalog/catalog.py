@@ -235,7 +235,7 @@ class Catalog:
 
                 self._spans = SpanQueries(lambda: self.database.connection, self._read_many)
             if self._spans.has_pending():
-                with self.database.writing():
+                with self.database.writing(many=True):
                     self._spans.intake().pending()
             return self._spans
 

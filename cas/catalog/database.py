@@ -14,6 +14,9 @@ from cas.errors import UsageError
 __all__ = ["Database"]
 
 _CACHE = 32 << 10  # KiB of pages at most: random look-ups among 100,000 refs touch more than the usual 2 MiB
+# While rows come in by the million: ids are random, so each batch changes pages all over their indexes, and these go
+# through the write-ahead log again and again where the cache does not hold them.
+_BULK = 256 << 10
 
 
 class Database:
@@ -99,16 +102,22 @@ class Database:
             self._create(self.connection)
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction, also against other processes."""
+    def writing(self, *, many: bool = False) -> Iterator[sqlite3.Connection]:
+        """One write transaction, also against other processes; of very ``many`` rows, perhaps."""
         with self.lock:
+            if many:
+                self.connection.execute(f"PRAGMA cache_size = -{_BULK}")
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
+                self.connection.execute("COMMIT")
             except BaseException:
-                self.connection.execute("ROLLBACK")
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
                 raise
-            self.connection.execute("COMMIT")
+            finally:
+                if many:
+                    self.connection.execute(f"PRAGMA cache_size = -{_CACHE}")
 
     def reopen(self) -> None:
         """A connection of its own, for a process just forked: SQLite's must not be shared across fork."""

@@ -6,19 +6,18 @@ record that is there already changes nothing.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, groupby
-from typing import Any
 
+from cas.catalog import rows
+from cas.catalog.decoding import Closing, closing_of, open_row, text_of
+from cas.catalog.rows import SpanRow
 from cas.errors import ObjectNotFound
-from cas.spans import records
 
 __all__ = ["ReadMany", "SpanIntake"]
 
 _MANY = 5000  # records in memory at a time
-_ASKED = 500  # ids in one question: SQLite takes 999 parameters
 
 ReadMany = Callable[[Sequence[bytes]], list[bytes]]
 
@@ -51,20 +50,14 @@ class SpanIntake:
     def openings(self, idents: Sequence[bytes]) -> set[bytes]:
         """Add opening records; the ids of those that are not here."""
         known = self.known("span", idents)
-        wanted = [ident for ident in dict.fromkeys(idents) if ident not in known]
-        found = self._read(wanted)
-        rows = []
-        for ident, payload in found.items():
-            record = records.decode(payload)
-            assert isinstance(record, records.SpanOpen)
-            meta, code, fields = _json(record.meta), _json(record.code), _json(record.fields)
-            rows.append((ident, record.parent, record.label, record.kind, record.time, meta, code, fields))
-        self._db.executemany(
-            "INSERT INTO span (id, parent, label, kind, status, opened, meta, code, fields)"
-            " VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?)",
-            rows,
-        )
-        return {ident for ident in wanted if ident not in found}
+        fresh, absent = self._opened([ident for ident in dict.fromkeys(idents) if ident not in known])
+        rows.insert(self._db, list(fresh.values()))
+        return absent
+
+    def _opened(self, idents: Sequence[bytes]) -> tuple[dict[bytes, SpanRow], set[bytes]]:
+        """The rows of spans that opening records make, and the ids of those that are not here."""
+        found = self._read(idents)
+        return {ident: open_row(ident, found[ident]) for ident in idents if ident in found}, set(idents) - found.keys()
 
     def closings(self, stack: list[bytes]) -> list[bytes]:
         """Add closing records, the last of ``stack`` first, with their earlier ones and those of the spans inside; the
@@ -76,62 +69,61 @@ class SpanIntake:
             part = [ident for ident in dict.fromkeys(part) if ident not in known and ident not in absent]
             found = self._read(part)
             absent.update(dict.fromkeys(ident for ident in part if ident not in found))
-            closes: list[tuple[bytes, records.SpanClose]] = []
-            for ident, payload in found.items():
-                close = records.decode(payload)
-                assert isinstance(close, records.SpanClose)
-                closes.append((ident, close))
-            stack += self._add(closes, absent)
+            stack += self._add([closing_of(ident, found[ident]) for ident in part if ident in found], absent)
         return list(absent)
 
-    def _add(self, closes: list[tuple[bytes, records.SpanClose]], absent: dict[bytes, None]) -> list[bytes]:
+    def _add(self, closes: list[Closing], absent: dict[bytes, None]) -> list[bytes]:
         """Add the closings whose earlier one is there; what to look at next, the last one first."""
-        known = self.known("closing", [close.previous for _, close in closes if close.previous is not None])
-        unopened = self.openings([close.span for _, close in closes])
-        ready, later, inside = [], [], []
-        for ident, close in closes:
+        known = self.known("closing", [close.previous for close in closes if close.previous is not None])
+        spans = list(dict.fromkeys(close.span for close in closes))
+        before = rows.stored(self._db, spans)
+        fresh, unopened = self._opened([span for span in spans if span not in before])
+        ready: list[Closing] = []
+        later: list[bytes] = []
+        inside: list[bytes] = []
+        for close in closes:
             if close.span in unopened or close.previous in absent:
-                absent[ident] = None
+                absent[close.id] = None
             elif close.previous is not None and close.previous not in known:
-                later += [ident, close.previous]
+                later += [close.id, close.previous]
             else:
-                ready.append((ident, close))
-                known.add(ident)
+                ready.append(close)
+                known.add(close.id)
             inside += close.children
-        self._db.executemany("INSERT INTO closing VALUES (?)", [(ident,) for ident, _ in ready])
+        # In the order of the index: neighbours lie on one page.
+        self._db.executemany("INSERT INTO closing VALUES (?)", sorted((close.id,) for close in ready))
+        rows.insert(self._db, list(_ended(fresh, ready).values()))
+        rows.replace(self._db, _ended({span: before[span] for span in _spans(ready) & before.keys()}, ready).values())
+        new = set(fresh)
         for tombs, group in groupby(ready, key=_is_tomb):
             if tombs:
                 self._remove(group)
             else:
-                self._link(list(group))
+                self._link(list(group), new)
         return [*reversed(inside), *later]
 
-    def _link(self, closes: Sequence[tuple[bytes, records.SpanClose]]) -> None:
-        """How the spans ended, and what they read and made."""
-        self._db.executemany(
-            "UPDATE span SET status = ?, closed = ?, closing = ?, error = ? WHERE id = ?",
-            [
-                (close.status, close.time, ident, None if close.error is None else _json(close.error), close.span)
-                for ident, close in closes
-            ],
-        )
-        read = [(close.span, one) for _, close in closes for one in close.inputs]
-        place = self._places("input", [span for span, _ in read])
+    def _link(self, closes: Sequence[Closing], new: set[bytes]) -> None:
+        """What spans read and made. Those that are ``new``, which they are once, have no links yet."""
+        read = [(close.span, one) for close in closes for one in close.inputs]
+        place = self._places("input", [span for span, _ in read], new)
         self._db.executemany(
             "INSERT INTO input VALUES (?, ?, ?, ?, ?, ?)",
-            [(span, next(place[span]), one.artifact, _literal(one.literal), one.ref, one.name) for span, one in read],
+            [
+                (span, next(place[span]), artifact, None if literal is None else text_of(literal), ref, name)
+                for span, (artifact, literal, ref, name) in read
+            ],
         )
-        made = [(close.span, one) for _, close in closes for one in close.outputs]
-        place = self._places("output", [span for span, _ in made])
+        made = [(close.span, one) for close in closes for one in close.outputs]
+        place = self._places("output", [span for span, _ in made], new)
         self._db.executemany(
             "INSERT INTO output VALUES (?, ?, ?, ?, ?)",
-            [(span, next(place[span]), one.artifact, one.label, one.ref) for span, one in made],
+            [(span, next(place[span]), artifact, label, ref) for span, (artifact, label, ref) in made],
         )
+        new.difference_update(close.span for close in closes)
 
-    def _remove(self, tombs: Iterable[tuple[bytes, records.SpanClose]]) -> None:
-        """Tombstones: of a whole span, or of some of its labelled artifacts. When it closed stays as it was."""
-        for ident, close in tombs:
-            self._db.execute("UPDATE span SET status = ?, closing = ? WHERE id = ?", (close.status, ident, close.span))
+    def _remove(self, tombs: Iterable[Closing]) -> None:
+        """What tombstones take away: the labelled artifacts of a span, or some of them."""
+        for close in tombs:
             if close.status == "deleted":
                 self._db.execute("DELETE FROM output WHERE span = ? AND label IS NOT NULL", (close.span,))
             for label in close.removed:
@@ -141,18 +133,14 @@ class SpanIntake:
 
     def known(self, table: str, idents: Sequence[bytes]) -> set[bytes]:
         """Those of the ids that a table has."""
-        return {row[0] for row in self._ask(f"SELECT id FROM {table} WHERE id IN", idents)}
+        return {row[0] for row in rows.ask(self._db, f"SELECT id FROM {table} WHERE id IN", idents)}
 
-    def _places(self, table: str, spans: Iterable[bytes]) -> dict[bytes, Iterator[int]]:
+    def _places(self, table: str, spans: Iterable[bytes], new: set[bytes]) -> dict[bytes, Iterator[int]]:
         """For each span the numbers that its next links get."""
         wanted = list(dict.fromkeys(spans))
-        last = dict(self._ask(f"SELECT span, MAX(pos) FROM {table} WHERE span IN", wanted, "GROUP BY span"))
+        sql = f"SELECT span, MAX(pos) FROM {table} WHERE span IN"
+        last = dict(rows.ask(self._db, sql, [span for span in wanted if span not in new], "GROUP BY span"))
         return {span: count(last.get(span, -1) + 1) for span in wanted}
-
-    def _ask(self, sql: str, idents: Sequence[bytes], end: str = "") -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(idents), _ASKED):
-            part = idents[start : start + _ASKED]
-            yield from self._db.execute(f"{sql} ({','.join('?' * len(part))}) {end}", part)
 
     def _read(self, idents: Sequence[bytes]) -> dict[bytes, bytes]:
         """The payloads of those of the records that are here."""
@@ -165,17 +153,25 @@ class SpanIntake:
         return {**self._read(idents[:middle]), **self._read(idents[middle:])}
 
 
-def _is_tomb(one: tuple[bytes, records.SpanClose]) -> bool:
-    return one[1].status == "deleted" or bool(one[1].removed)
+def _is_tomb(close: Closing) -> bool:
+    return close.is_tomb
 
 
-def _literal(array: list[Any] | None) -> str | None:
-    return None if array is None else _json(array)
+def _spans(closes: Sequence[Closing]) -> set[bytes]:
+    return {close.span for close in closes}
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, default=_plain, ensure_ascii=False) if value else "{}"
-
-
-def _plain(value: object) -> object:
-    return value.hex() if isinstance(value, bytes) else str(value)
+def _ended(spans: dict[bytes, SpanRow], closes: Sequence[Closing]) -> dict[bytes, SpanRow]:
+    """The rows of spans as their closings, one after the other, left them."""
+    ended = dict(spans)
+    for close in closes:
+        row = ended.get(close.span)
+        if row is None:
+            continue
+        ident, parent, label, kind, _, opened, closed, _, meta, code, fields, error = row
+        if not close.is_tomb:  # when a span closed, and how, stays as it was
+            closed, error = close.time, close.error
+        ended[close.span] = SpanRow(
+            ident, parent, label, kind, close.status, opened, closed, close.id, meta, code, fields, error
+        )
+    return ended

@@ -9,10 +9,12 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from cas.catalog import rows
 from cas.catalog.catalog import Catalog, Position
 from cas.catalog.database import Database
 from cas.catalog.folding import Folding
 from cas.catalog.refs import RefQueries
+from cas.catalog.rows import unpack
 from cas.objects.ids import Kind, ObjectId
 from cas.refs.partitions import Partition
 from cas.spans import records
@@ -99,11 +101,12 @@ class PastCatalog(Catalog):
         connection.executemany("INSERT OR IGNORE INTO reopened VALUES (?)", [(span,) for span in again])
         for table in ("input", "output"):
             connection.execute(f"DELETE FROM {table} WHERE span IN (SELECT id FROM reopened)")
-        connection.execute(
-            "UPDATE span SET status = 'open', closed = NULL, closing = NULL, error = NULL"
-            " WHERE id IN (SELECT id FROM reopened)"
-        )
         connection.execute("DELETE FROM span WHERE opened > ?", (until,))
+        reopened = connection.execute("SELECT row FROM span WHERE id IN (SELECT id FROM reopened)").fetchall()
+        rows.replace(
+            connection,
+            (unpack(row)._replace(status="open", closed=None, closing=None, error=None) for (row,) in reopened),
+        )
         connection.execute("DROP TABLE reopened")
         for chain, last in again.values():
             connection.executemany("DELETE FROM closing WHERE id = ?", [(ident,) for ident in chain])

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
 # Any change here gets a new number: a catalog of another number is built anew.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -72,14 +72,18 @@ CREATE TABLE written (writing TEXT PRIMARY KEY) WITHOUT ROWID;
 -- spans that the log names, their records are read in when a question needs them
 CREATE TABLE pending (log INTEGER NOT NULL, open BLOB NOT NULL, close BLOB, PRIMARY KEY (open, close));
 
+-- row is all of it, packed (rows.py), the other columns are what questions compare
+-- up is the number of the parent, lead the first six bytes of the id: which of two opened at one time comes first
 CREATE TABLE span (
-    seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, parent BLOB, label TEXT NOT NULL, kind TEXT NOT NULL,
-    status TEXT NOT NULL, opened INTEGER NOT NULL, closed INTEGER, closing BLOB,
-    meta TEXT NOT NULL, code TEXT NOT NULL, fields TEXT NOT NULL, error TEXT
+    seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, up INTEGER, lead INTEGER NOT NULL, label TEXT NOT NULL,
+    kind TEXT NOT NULL, status TEXT NOT NULL, opened INTEGER NOT NULL, closed INTEGER, closing BLOB,
+    meta TEXT NOT NULL, fields TEXT NOT NULL, row BLOB NOT NULL
 );
-CREATE INDEX span_parent ON span (parent, opened, id);
+CREATE INDEX span_up ON span (up, opened, lead);
 CREATE INDEX span_label ON span (label, opened);
 CREATE INDEX span_opened ON span (opened);
+-- numbers of spans that others name as their parent and whose own records are not here yet
+CREATE TABLE expected (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE input (
     span BLOB NOT NULL, pos INTEGER NOT NULL, artifact BLOB, literal BLOB, asked TEXT, name TEXT,

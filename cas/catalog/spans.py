@@ -8,42 +8,27 @@ from typing import Any, NamedTuple
 
 from cas.catalog.intake import ReadMany, SpanIntake
 from cas.catalog.refs import id_range
+from cas.catalog.rows import SpanRow, unpack
 
-__all__ = ["LinkRow", "SpanQueries", "SpanRow"]
+__all__ = ["NUMBER", "LinkRow", "SpanQueries", "SpanRow"]
 
-_COLUMNS = "s.id, s.parent, s.label, s.kind, s.status, s.opened, s.closed, s.closing, s.meta, s.code, s.fields, s.error"
-# All of the walk is in the index span_parent; its ORDER BY says in which order rows come out (section 3.4 of
+# The number of a span, also of one that only its children know.
+NUMBER = "(SELECT seq FROM (SELECT id, seq FROM span UNION ALL SELECT id, seq FROM expected) WHERE id = ?)"
+# All of the walk is in the index span_up; its ORDER BY says in which order rows come out (section 3.4 of
 # sqlite.org/lang_with.html), and CROSS JOIN that the rest is looked up in that order, by row number.
-_DOWN = """
-WITH RECURSIVE tree (seq, id, depth, opened) AS (
-    SELECT seq, id, 1, opened FROM span WHERE parent = ?1
-    UNION ALL SELECT span.seq, span.id, depth + 1, span.opened FROM span JOIN tree ON span.parent = tree.id
-    ORDER BY 3, 4, 2
+_DOWN = f"""
+WITH RECURSIVE tree (seq, depth, opened, lead) AS (
+    SELECT seq, 1, opened, lead FROM span WHERE up = {NUMBER}
+    UNION ALL SELECT span.seq, depth + 1, span.opened, span.lead FROM span JOIN tree ON span.up = tree.seq
+    ORDER BY 2, 3, 4
 )
 """
 _UP = """
-WITH RECURSIVE line (id, depth) AS (
-    SELECT parent, 1 FROM span WHERE id = ?1 AND parent IS NOT NULL
-    UNION ALL SELECT span.parent, depth + 1 FROM span JOIN line ON span.id = line.id WHERE span.parent IS NOT NULL
+WITH RECURSIVE line (seq, depth) AS (
+    SELECT up, 1 FROM span WHERE id = ?1 AND up IS NOT NULL
+    UNION ALL SELECT span.up, depth + 1 FROM span JOIN line ON span.seq = line.seq WHERE span.up IS NOT NULL
 )
 """
-
-
-class SpanRow(NamedTuple):
-    """One span: ids are 32 bytes, times µs; meta, code, fields and error are JSON text."""
-
-    id: bytes
-    parent: bytes | None
-    label: str
-    kind: str
-    status: str
-    opened: int
-    closed: int | None
-    closing: bytes | None
-    meta: str
-    code: str
-    fields: str
-    error: str | None
 
 
 class LinkRow(NamedTuple):
@@ -84,21 +69,24 @@ class SpanQueries:
         return self._connect().execute("SELECT 1 FROM closing WHERE id = ?", (closing,)).fetchone() is not None
 
     def _spans(self, sql: str, arguments: Iterable[Any]) -> list[SpanRow]:
-        return [SpanRow._make(row) for row in self._connect().execute(sql, tuple(arguments))]
+        return list(map(unpack, self._packed(sql, arguments)))
+
+    def _packed(self, sql: str, arguments: Iterable[Any]) -> list[bytes]:
+        return [packed for (packed,) in self._connect().execute(sql, tuple(arguments))]
 
     def get(self, span: bytes) -> SpanRow | None:
         """One span by its id."""
-        rows = self._spans(f"SELECT {_COLUMNS} FROM span AS s WHERE id = ?", (span,))
+        rows = self._spans("SELECT s.row FROM span AS s WHERE id = ?", (span,))
         return rows[0] if rows else None
 
     def by_prefix(self, prefix: str) -> list[SpanRow]:
         """The spans whose id begins with these hex digits."""
-        return self._spans(f"SELECT {_COLUMNS} FROM span AS s WHERE id BETWEEN ? AND ?", id_range(prefix))
+        return self._spans("SELECT s.row FROM span AS s WHERE id BETWEEN ? AND ?", id_range(prefix))
 
     def matching(self, label: str | None = None, status: str | None = None, limit: int | None = None) -> list[SpanRow]:
         """Spans, newest first; ``label`` is exact or a glob."""
         return self._spans(
-            f"SELECT {_COLUMNS} FROM span AS s WHERE (?1 IS NULL OR s.label GLOB ?1)"
+            "SELECT s.row FROM span AS s WHERE (?1 IS NULL OR s.label GLOB ?1)"
             " AND s.status = COALESCE(?2, s.status) AND (?2 IS NOT NULL OR s.status <> 'deleted')"
             " ORDER BY s.opened DESC, s.id DESC LIMIT ?3",
             (label, status, -1 if limit is None else limit),
@@ -106,31 +94,32 @@ class SpanQueries:
 
     def children(self, span: bytes) -> list[SpanRow]:
         """The spans opened directly inside a span, oldest first."""
-        return self._spans(
-            f"SELECT {_COLUMNS} FROM span AS s WHERE s.parent = ? AND s.status <> 'deleted' ORDER BY s.opened, s.id",
-            (span,),
+        return list(map(unpack, self.packed_children(span)))
+
+    def packed_children(self, span: bytes, limit: int | None = None, offset: int = 0) -> list[bytes]:
+        """As :meth:`children`, each packed, some of them."""
+        return self._packed(
+            f"SELECT s.row FROM span AS s WHERE s.up = {NUMBER} AND s.status <> 'deleted'"
+            " ORDER BY s.opened, s.lead LIMIT ? OFFSET ?",
+            (span, -1 if limit is None else limit, offset),
         )
 
     def descendants(self, span: bytes) -> list[SpanRow]:
         """All spans below a span, depth by depth, each depth oldest first."""
-        return list(map(SpanRow._make, self.descendant_tuples(span)))
+        return list(map(unpack, self.packed_descendants(span)))
 
-    def descendant_tuples(self, span: bytes) -> list[tuple[Any, ...]]:
-        """As :meth:`descendants`, each row a plain tuple, which the garbage collector leaves alone."""
-        return (
-            self._connect()
-            .execute(
-                f"{_DOWN} SELECT {_COLUMNS} FROM tree CROSS JOIN span AS s ON s.seq = tree.seq"
-                " WHERE s.status <> 'deleted'",
-                (span,),
-            )
-            .fetchall()
+    def packed_descendants(self, span: bytes, limit: int | None = None, offset: int = 0) -> list[bytes]:
+        """As :meth:`descendants`, each packed, some of them: the walk goes no further than is asked for."""
+        return self._packed(
+            f"{_DOWN} SELECT s.row FROM tree CROSS JOIN span AS s ON s.seq = tree.seq WHERE s.status <> 'deleted'"
+            " LIMIT ? OFFSET ?",
+            (span, -1 if limit is None else limit, offset),
         )
 
     def ancestors(self, span: bytes) -> list[SpanRow]:
         """All spans above a span, nearest first."""
         return self._spans(
-            f"{_UP} SELECT {_COLUMNS} FROM line JOIN span AS s ON s.id = line.id ORDER BY line.depth", (span,)
+            f"{_UP} SELECT s.row FROM line JOIN span AS s ON s.seq = line.seq ORDER BY line.depth", (span,)
         )
 
     def inputs(self, span: bytes) -> list[LinkRow]:
@@ -152,7 +141,7 @@ class SpanQueries:
         rows = self._connect().execute(
             f"{_DOWN} SELECT o.span, o.artifact, NULL, o.label, o.asked FROM tree"
             " CROSS JOIN span AS s ON s.seq = tree.seq"
-            " JOIN output AS o ON o.span = s.id ORDER BY tree.depth, s.opened, s.id, o.pos",
+            " JOIN output AS o ON o.span = s.id ORDER BY tree.depth, tree.opened, tree.lead, o.pos",
             (span,),
         )
         return [LinkRow._make(row) for row in rows]
@@ -160,7 +149,7 @@ class SpanQueries:
     def consumers(self, artifact: bytes) -> list[SpanRow]:
         """The spans that read an artifact, oldest first."""
         return self._spans(
-            f"SELECT DISTINCT {_COLUMNS} FROM input AS i JOIN span AS s ON s.id = i.span WHERE i.artifact = ?"
+            "SELECT s.row FROM span AS s WHERE s.id IN (SELECT span FROM input WHERE artifact = ?)"
             " ORDER BY s.opened, s.id",
             (artifact,),
         )
@@ -168,7 +157,7 @@ class SpanQueries:
     def makers(self, artifact: bytes) -> list[SpanRow]:
         """The spans that have an artifact among their outputs, oldest first."""
         return self._spans(
-            f"SELECT DISTINCT {_COLUMNS} FROM output AS o JOIN span AS s ON s.id = o.span WHERE o.artifact = ?"
+            "SELECT s.row FROM span AS s WHERE s.id IN (SELECT span FROM output WHERE artifact = ?)"
             " ORDER BY s.opened, s.id",
             (artifact,),
         )

@@ -56,7 +56,7 @@ class SpanContext(Generic[S]):
         """The user's span, told what was opened."""
         assert self.active is not None
         span = self.span
-        span._active, span._row, span._info = self.active, None, None
+        span._active, span._packed, span._row, span._info = self.active, None, None, None
         span.label = self.active.label
         if self._metadata:
             span.metadata = self._metadata
@@ -73,7 +73,14 @@ class SpanContext(Generic[S]):
         self.active.__exit__(kind, error, trace)
 
     async def __aenter__(self) -> S:
-        active = await asyncio.to_thread(self._enter)
+        opening = asyncio.ensure_future(asyncio.to_thread(self._enter))
+        try:
+            active = await asyncio.shield(opening)
+        except asyncio.CancelledError as cancelled:
+            # The thread goes on: what it opens nobody else would close.
+            active = await opening
+            await asyncio.to_thread(active.__exit__, type(cancelled), cancelled, None)
+            raise
         # The thread had a copy of the context: the task itself enters the span here.
         self._token = STACK.push(active)
         return self.entered()

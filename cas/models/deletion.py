@@ -10,7 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cas.catalog.spans import SpanQueries, SpanRow
+from cas.catalog.rows import SpanRow
+from cas.catalog.spans import SpanQueries
 from cas.errors import ArtifactError, SpanError
 from cas.models import access
 from cas.models.tree import SpanId, locate

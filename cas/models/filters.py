@@ -14,7 +14,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cas.catalog.spans import SpanRow
+from cas.catalog.rows import SpanRow, unpack
+from cas.catalog.spans import NUMBER
 from cas.errors import UsageError
 from cas.models import searchable
 from cas.models.classes import entry_of, names_of
@@ -31,15 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ArtifactFilter", "Filter", "SpanFilter", "ValueFilter"]
 
-_COLUMNS = "s.id, s.parent, s.label, s.kind, s.status, s.opened, s.closed, s.closing, s.meta, s.code, s.fields, s.error"
 _DOWN = (
-    "s.id IN (WITH RECURSIVE tree (id) AS (SELECT id FROM span WHERE parent = ?"
-    " UNION ALL SELECT span.id FROM span JOIN tree ON span.parent = tree.id) SELECT id FROM tree)"
+    f"s.seq IN (WITH RECURSIVE tree (seq) AS (SELECT seq FROM span WHERE up = {NUMBER}"
+    " UNION ALL SELECT span.seq FROM span JOIN tree ON span.up = tree.seq) SELECT seq FROM tree)"
 )
 _UP = (
-    "s.id IN (WITH RECURSIVE line (id) AS (SELECT parent FROM span WHERE id = ?"
-    " UNION ALL SELECT span.parent FROM span JOIN line ON span.id = line.id WHERE span.parent IS NOT NULL)"
-    " SELECT id FROM line)"
+    "s.seq IN (WITH RECURSIVE line (seq) AS (SELECT up FROM span WHERE id = ?"
+    " UNION ALL SELECT span.up FROM span JOIN line ON span.seq = line.seq WHERE span.up IS NOT NULL)"
+    " SELECT seq FROM line)"
 )
 _MADE = "SELECT 1 FROM output AS o JOIN searchable AS a ON a.artifact = o.artifact"
 _TIP = "SELECT 1 FROM version AS v JOIN ref AS r ON r.tip = v.id"
@@ -82,11 +82,12 @@ class Filter:
         with repository.lock:
             condition, values = self.on_spans(repository)
             fits = f"s.status <> 'deleted' AND {condition}"
-            sql = f"SELECT {_COLUMNS} FROM span AS s WHERE {fits} ORDER BY s.opened DESC, s.id DESC LIMIT ?"
+            sql = f"SELECT s.id, s.row FROM span AS s WHERE {fits} ORDER BY s.opened DESC, s.id DESC LIMIT ?"
             found: dict[bytes, SpanRow] = {}
             for database in _databases(repository):
-                for row in database.execute(sql, [*values, -1 if limit is None else limit]):
-                    found.setdefault(row[0], SpanRow._make(row))
+                for ident, row in database.execute(sql, [*values, -1 if limit is None else limit]):
+                    if ident not in found:
+                        found[ident] = unpack(row)
         rows = sorted(found.values(), key=lambda row: (row.opened, row.id), reverse=True)
         return [span_of(row) for row in rows[:limit]]
 
@@ -230,8 +231,8 @@ class ArtifactFilter(_Given):
 
 
 _PLACES = {
-    "parent": "s.parent = ?",
-    "child": "s.id = (SELECT parent FROM span WHERE id = ?)",
+    "parent": f"s.up = {NUMBER}",
+    "child": "s.seq = (SELECT up FROM span WHERE id = ?)",
     "ancestor": _DOWN,
     "descendant": _UP,
 }

@@ -12,10 +12,12 @@ import weakref
 from typing import TYPE_CHECKING
 
 from cas import clock
+from cas.catalog import rows
 from cas.catalog.intake import SpanIntake
+from cas.catalog.rows import SpanRow
 from cas.catalog.schema import SCHEMA
 from cas.catalog.spans import SpanQueries
-from cas.repository.live import live_spans
+from cas.repository.live import LiveSpan, live_spans
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
@@ -73,7 +75,8 @@ class InFlight:
             self._open[ident] = seen = _Seen(span)
             if seen.before is not None:  # entered again: what it made before
                 intake.closings([seen.before])
-                database.execute("UPDATE span SET status = 'open', closed = NULL WHERE id = ?", (ident,))
+                entered = rows.stored(database, [ident]).values()
+                rows.replace(database, [row._replace(status="open", closed=None) for row in entered])
                 seen.first = database.execute("SELECT COUNT(*) FROM output WHERE span = ?", (ident,)).fetchone()[0]
         for ident, seen in list(self._open.items()):
             self._catch_up(intake, ident, seen, is_open=ident in running)
@@ -110,31 +113,31 @@ def elsewhere(repository: Repository) -> sqlite3.Connection | None:
     if not live:
         return None
     database = _database()
+    rows.insert(database, [_row(ident, span) for ident, span in live.items()])
     for ident, span in live.items():
-        info = span.info
-        database.execute(
-            "INSERT INTO span (id, parent, label, kind, status, opened, closed, closing, meta, code, fields, error)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                ident,
-                span.opened.parent,
-                info.label,
-                info.kind,
-                info.status,
-                span.opened.time,
-                None if info.closed_at is None else clock.from_datetime(info.closed_at),
-                None if info.closing is None else bytes.fromhex(info.closing),
-                json.dumps(info.metadata),
-                json.dumps(info.code),
-                json.dumps(info.fields),
-                None if info.error is None else json.dumps(info.error),
-            ),
-        )
         database.executemany(
             "INSERT INTO output VALUES (?, ?, ?, ?, ?)",
             [(ident, at, one.artifact, one.label, one.ref) for at, one in enumerate(span.outputs)],
         )
     return database
+
+
+def _row(ident: bytes, span: LiveSpan) -> SpanRow:
+    info = span.info
+    return SpanRow(
+        ident,
+        span.opened.parent,
+        info.label,
+        info.kind,
+        info.status,
+        span.opened.time,
+        None if info.closed_at is None else clock.from_datetime(info.closed_at),
+        None if info.closing is None else bytes.fromhex(info.closing),
+        json.dumps(info.metadata),
+        json.dumps(info.code),
+        json.dumps(info.fields),
+        None if info.error is None else json.dumps(info.error),
+    )
 
 
 def _database() -> sqlite3.Connection:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cas.catalog.spans import LinkRow, SpanQueries
 from cas.models import batch
-from cas.models.span import Span
-from cas.models.tree import SpanId, ancestors, locate, spans_from
+from cas.models.span import Span, span_of, spans_of
+from cas.models.tree import SpanId, ancestors, locate
 from cas.repository.current import current
 from cas.repository.version import ArtifactVersion
 
@@ -47,17 +47,17 @@ def read_span(span_id: SpanId) -> Span:
     """One span."""
     repository = current()
     with repository.lock:
-        return spans_from([locate(repository, span_id)[2]])[0]
+        return span_of(locate(repository, span_id)[2])
 
 
 def read_child_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
     """The spans opened directly inside a span."""
-    return _spans(span_id, SpanQueries.children, limit, offset)
+    return _spans(span_id, SpanQueries.packed_children, limit, offset)
 
 
 def read_descendant_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
     """All spans below a span."""
-    return _spans(span_id, SpanQueries.descendant_tuples, limit, offset)
+    return _spans(span_id, SpanQueries.packed_descendants, limit, offset)
 
 
 def read_parent_span(span_id: SpanId) -> Span | None:
@@ -65,14 +65,14 @@ def read_parent_span(span_id: SpanId) -> Span | None:
     repository = current()
     with repository.lock:
         parent = locate(repository, span_id)[2].parent
-        return None if parent is None else spans_from([locate(repository, parent.hex())[2]])[0]
+        return None if parent is None else span_of(locate(repository, parent.hex())[2])
 
 
 def read_ancestor_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
     """All spans above a span."""
     repository = current()
     with repository.lock:
-        return spans_from(_page(ancestors(repository, span_id), limit, offset))
+        return [span_of(row) for row in _page(ancestors(repository, span_id), limit, offset)]
 
 
 def read_child_artifacts(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[LabelledArtifact]:
@@ -121,12 +121,15 @@ def _outputs_from(queries: SpanQueries, span: bytes) -> list[LinkRow]:
 
 
 def _spans(
-    span_id: SpanId, ask: Callable[[SpanQueries, bytes], Sequence[tuple[Any, ...]]], limit: int | None, offset: int
+    span_id: SpanId,
+    ask: Callable[[SpanQueries, bytes, int | None, int], Iterable[bytes]],
+    limit: int | None,
+    offset: int,
 ) -> list[Span]:
     repository = current()
     with repository.lock, _uncollected():
         ident, queries, _ = locate(repository, span_id)
-        return spans_from(_page(ask(queries, ident), limit, offset))
+        return spans_of(ask(queries, ident, limit, offset))
 
 
 def _artifacts(

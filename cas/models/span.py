@@ -18,7 +18,7 @@ import msgspec
 from typing_extensions import dataclass_transform
 
 from cas import clock
-from cas.catalog.spans import SpanRow
+from cas.catalog.rows import SpanRow, id_of, is_plain, unpack
 from cas.errors import DeclarationError
 from cas.objects.ids import Kind
 from cas.repository.info import SpanInfo
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Span", "info_of", "kinds_of", "span_of", "span_of_open", "spans_of", "stored_fields"]
 
 _BY_KIND: dict[str, type[Span]] = {}
-_ID, _LABEL, _KIND, _FIELDS = map(SpanRow._fields.index, ("id", "label", "kind", "fields"))
 _TYPED: dict[type, tuple[dict[str, dataclasses.Field[Any]], dict[str, Any]]] = {}
 
 
@@ -43,10 +42,12 @@ class Span:
     """
 
     polymorphic_identity: ClassVar[str] = ""
-    # What the repository says of it: a row of the catalog, or the open span itself, until somebody asks for details.
-    _row: tuple[Any, ...] | None = None
+    # What the repository says of it: the catalog's row, or the open span itself, until somebody asks for details.
+    _packed: bytes | None = None
+    _row: SpanRow | None = None
     _active: ActiveSpan | None = None
     _info: SpanInfo | None = None
+    _label: str | None = None
     _metadata: dict[str, Any] | None = None
 
     def __init__(self, label: str | None = None, metadata: dict[str, Any] | None = None) -> None:
@@ -74,20 +75,38 @@ class Span:
     @property
     def node_id(self) -> str | None:
         """Its id, 64 hex digits, or None before it was opened."""
+        if self._packed is not None:
+            return id_of(self._packed).hex()
         if self._row is not None:
-            ident: bytes = self._row[_ID]
-            return ident.hex()
+            return self._row.id.hex()
         return self._active.id if self._active is not None else None
 
     id = node_id
+
+    def _stored(self) -> SpanRow | None:
+        """The catalog's row of it, where it was read from there."""
+        if self._row is None and self._packed is not None:
+            self._row = unpack(self._packed)
+        return self._row
+
+    @property
+    def label(self) -> str | None:
+        """What it is called."""
+        if self._label is None and (row := self._stored()) is not None:
+            self._label = row.label
+        return self._label
+
+    @label.setter
+    def label(self, value: str | None) -> None:
+        self._label = value
 
     @property
     def info(self) -> SpanInfo | None:
         """All that the repository says of it, None before it was opened."""
         if self._info is not None:
             return self._info
-        if self._row is not None:
-            self._info = SpanInfo.of(SpanRow._make(self._row))
+        if (row := self._stored()) is not None:
+            self._info = SpanInfo.of(row)
         elif self._active is not None:
             if self._active.is_open:
                 return info_of(self._active)
@@ -167,32 +186,25 @@ class Span:
         return create_span_artifact(self, label=label, data=value)
 
 
-def span_of(row: tuple[Any, ...]) -> Span:
-    """A span of its own class, or Span where that is not known here; ``row`` has the fields of a SpanRow."""
-    kind = row[_KIND]
-    if not kind:
-        # Nearly all, by the ten thousand: attributes set one by one cost no dict each.
-        made = object.__new__(Span)
-        made._row = row
-        made.label = row[_LABEL]
-        return made
-    made = _made(kind)
-    made._row, made.label = row, row[_LABEL]
+def span_of(row: SpanRow) -> Span:
+    """A span of its own class, or Span where that is not known here."""
+    made = _made(row.kind)
+    made._row = row
     if type(made) is not Span:
-        _fill(made, json.loads(row[_FIELDS]))
+        _fill(made, json.loads(row.fields))
     return made
 
 
-def spans_of(rows: Iterable[tuple[Any, ...]]) -> list[Span]:
-    """Spans by the ten thousand, as :func:`span_of` makes each; no call for the plain ones, nearly all."""
+def spans_of(packed: Iterable[bytes]) -> list[Span]:
+    """Spans by the ten thousand, as :func:`span_of` makes each. Plain ones, nearly all, are unpacked when somebody asks
+    for more than their ids."""
     new, made = object.__new__, []
-    for row in rows:
-        if row[_KIND]:
-            made.append(span_of(row))
-            continue
-        one = new(Span)
-        one._row = row
-        one.label = row[_LABEL]
+    for row in packed:
+        if is_plain(row):
+            one = new(Span)
+            one._packed = row
+        else:
+            one = span_of(unpack(row))
         made.append(one)
     return made
 

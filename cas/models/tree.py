@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cas.catalog.spans import SpanQueries, SpanRow
+from cas.catalog.rows import SpanRow
+from cas.catalog.spans import SpanQueries
 from cas.errors import SpanError, SpanNotFound
 from cas.models.inflight import elsewhere, in_flight
-from cas.models.span import Span, spans_of
 from cas.repository import history
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
 
-__all__ = ["SpanId", "ancestors", "current_span_id", "locate", "places", "span_bytes", "spans_from"]
+__all__ = ["SpanId", "ancestors", "current_span_id", "locate", "places", "span_bytes"]
 
 SpanId = Any
 """What names a span: its id, a prefix of it, ``%prefix``, a Span, or ``"current"``."""
@@ -87,8 +87,3 @@ def ancestors(repository: Repository, span: SpanId) -> list[SpanRow]:
             break  # deleted, or in a repository elsewhere
         rows += [row, *queries.ancestors(ident)]
     return rows
-
-
-def spans_from(rows: Iterable[tuple[Any, ...]]) -> list[Span]:
-    """Spans, each of its own class, from rows."""
-    return spans_of(rows)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cas import clock
-from cas.catalog.spans import SpanRow
+from cas.catalog.rows import SpanRow
 
 __all__ = ["AliasInfo", "DeletePlan", "LineageNode", "NameInfo", "ObjectInfo", "SpanInfo", "SpanLink", "Status"]
 

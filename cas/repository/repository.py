@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cas.objects import ids
+    from cas.objects import records as object_records
     from cas.objects.ids import Kind
     from cas.objects.store import ObjectStore
     from cas.remotes.reports import Transfer
@@ -60,7 +61,7 @@ else:
     publishing, reading, searching, session, settling, spanning, transaction = late(
         "cas.repository", "publishing reading searching session settling spanning transaction"
     )
-    (ids,) = late("cas.objects", "ids")
+    (ids, object_records) = late("cas.objects", "ids records")
 
 __all__ = ["ANY", "Repository"]
 
@@ -447,7 +448,7 @@ class Repository:
         return self.objects.read(ident, kind)
 
     def _read_many(self, idents: Sequence[bytes]) -> list[bytes]:
-        return self.objects.read_many(idents)
+        return object_records.read_records(self.objects, ids.Kind.SPAN, idents)
 
     def _noted(self, version: ArtifactVersion, asked: str | None) -> ArtifactVersion:
         if (span := self.current_span()) is not None:
