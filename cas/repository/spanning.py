@@ -24,7 +24,7 @@ from cas.repository.intents import intent_of, publish_closed
 from cas.repository.known import Known, Said, check_names
 from cas.repository.publishing import Target, Wish
 from cas.repository.version import ArtifactVersion, Place, encode_record
-from cas.spans import records
+from cas.spans import calls, records
 from cas.spans.code import code_version
 from cas.spans.current import STACK
 from cas.spans.records import Declared, Intent, SpanInput, SpanOpen
@@ -136,12 +136,14 @@ class ActiveSpan:
                 if not isinstance(label, str) or not label:
                     raise SpanError(f"an artifact's label is a text that is not empty, not {label!r}")
             self.state.check_labels(values)
+            calls.check()
             writer = repository.session.writer()
             literals = [registry.encode(value, writer, name=label) for label, value in values.items()]
             payloads = [
                 encode_record(literal, self.id_bytes, label, dict(metadata or {}), None)
                 for label, literal in zip(values, literals, strict=True)
             ]
+            calls.check()
             ids = writer.put_records(Kind.ARTIFACT, payloads)
             writer.flush()
             for label, artifact in zip(values, ids, strict=True):

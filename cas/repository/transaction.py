@@ -24,6 +24,7 @@ from cas.repository import publishing
 from cas.repository.known import AtHand, Known, Said, check_names
 from cas.repository.publishing import Target, Wish, rows
 from cas.repository.version import ArtifactVersion, Place, encode_record, encode_records
+from cas.spans import calls
 
 if TYPE_CHECKING:
     from cas.literals.literal import Literal
@@ -98,6 +99,7 @@ def publish(
     with repository.lock:
         writer = repository.session.writer()
         literals = _encode(puts, writer, allow_pickle=allow_pickle)
+        calls.check()
         targets = list(map(itemgetter(1), puts))
         catalog, logs = repository.catalog, _logs(repository, targets)
         if span is not None:
@@ -136,6 +138,7 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
     with repository.lock:
         writer = session.writer()
         literal = registry.encode(value, writer, name=name.name, allow_pickle=allow_pickle)
+        calls.check()
         literal_id = literal.id
         log = repository.log_of(name.project, name.domain)
         catalog.head(log)  # a late look at the log is told by the append
