@@ -33,7 +33,7 @@ Position = tuple[int, str, int]  # (segment number, its digest, greatest stamp s
 _MANY = 1000
 # From so many on they are taken in when the process ends.
 _MUCH = 32
-# So much that is kept at hand is let go when nothing waits.
+# So much that is at hand is let go when nothing waits.
 _KEPT = 50_000
 # A segment of more entries is not worth keeping at hand.
 _BATCH = 100
@@ -84,10 +84,10 @@ class Catalog:
             self._written.setdefault(key, []).append(segment)
             self._writing[key] = log
             named = self._named.setdefault(key, set())
-            named.update(collision_key(entry.name) for entry in segment.entries if not isinstance(entry, SpanEntry))
+            named.update([collision_key(entry.name) for entry in segment.entries if not isinstance(entry, SpanEntry)])
             head = self._heads.get(key)
             if head is not None and head[:2] == (segment.number - 1, segment.previous):
-                stamp = max((entry.stamp for entry in segment.entries), default=0)
+                stamp = segment.entries[-1].stamp if segment.entries else 0  # they are in order
                 self._heads[key] = (segment.number, segment.digest, max(head[2], stamp))
             else:
                 self._heads.pop(key, None)
@@ -143,6 +143,7 @@ class Catalog:
             position = self.position(log)
             if own and own[0].number == position[0] + 1 and own[0].previous == position[1]:
                 self._apply(log, own)
+                self._let_go(key)
                 position = self.position(log)
             if key not in self._checked:
                 # Once per process: is this the log that the catalog was made from, or one restored from elsewhere?
@@ -162,9 +163,13 @@ class Catalog:
         own = self._taken(key)
         if own:
             self._apply(log, own)
-            if (recent := self._recent.get(key)) is not None and recent.size > _KEPT:
-                del self._recent[key]
+            self._let_go(key)
         return self._heads[key]
+
+    def _let_go(self, key: tuple[str, str]) -> None:
+        """Forget what is at hand where it has become much; nothing may wait, for only it knows what does."""
+        if (recent := self._recent.get(key)) is not None and recent.size > _KEPT:
+            del self._recent[key]
 
     def _taken(self, key: tuple[str, str]) -> list[Segment]:
         self._named.pop(key, None)

@@ -21,6 +21,7 @@ from cas.repository import Repository
 from cas.repository.current import current
 
 if TYPE_CHECKING:
+    from cas.flows.interface import Interface
     from cas.flows.task import Flow
 
 __all__ = ["NoRepositoryWarning", "call", "call_async"]
@@ -71,10 +72,10 @@ class _Named:
 
 def _bound(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments | _Named:
     """The arguments by parameter; raises TypeError as any call does."""
-    defaults = flow.interface.defaults
     bound: inspect.BoundArguments | _Named
-    if not args and defaults is not None and (named := {**defaults, **kwargs}).keys() == flow.interface.known:
-        bound = _Named({name: named[name] for name in flow.interface.names})
+    named = _named(flow.interface, args, kwargs)
+    if named is not None:
+        bound = _Named(named)
     else:
         bound = flow.interface.signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -82,6 +83,20 @@ def _bound(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if frame is not None:
         frame.unwrap(bound.arguments)
     return bound
+
+
+def _named(interface: Interface, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """Every argument by its name, in the order of the parameters; None where that takes a closer look."""
+    names, defaults = interface.names, interface.defaults
+    if defaults is None or len(args) > interface.by_place:
+        return None
+    given = dict(zip(names, args, strict=False))
+    if len(given) == len(names) and not kwargs:
+        return given
+    if not given.keys().isdisjoint(kwargs):
+        return None
+    named = {**defaults, **given, **kwargs}
+    return {name: named[name] for name in names} if named.keys() == interface.known else None
 
 
 def _repository(flow: Flow[..., Any]) -> Repository | None:

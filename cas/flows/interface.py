@@ -61,6 +61,11 @@ class Interface:
         """The names of the parameters, as a set."""
         return frozenset(self.names)
 
+    @cached_property
+    def by_place(self) -> int:
+        """How many of the parameters can be given by position."""
+        return sum(p.kind is not p.KEYWORD_ONLY for p in self.signature.parameters.values())
+
     @staticmethod
     def of(function: Callable[..., Any], namespace: Mapping[str, Any] | None = None) -> Interface:
         """Inspect a function; ``namespace`` holds the local names its annotations may use. Raises DeclarationError."""

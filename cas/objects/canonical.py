@@ -15,7 +15,7 @@ from cas.errors import CodecError, CorruptObject, LimitExceeded
 if TYPE_CHECKING:
     import msgspec
 
-__all__ = ["MAX_DEPTH", "decode", "encode"]
+__all__ = ["MAX_DEPTH", "decode", "encode", "encode_record"]
 
 MAX_DEPTH = 256
 _ATOMS = frozenset({type(None), bool, int, str, bytes})
@@ -38,6 +38,18 @@ def encode(value: object, *, extensions: frozenset[int] = frozenset()) -> bytes:
         value = _with_one_nan(value)
     try:
         return encoder.encode(value)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise CodecError(f"cannot encode the value: {error}") from error
+
+
+def encode_record(form: dict[str, Any], unsure: tuple[str, ...]) -> bytes:
+    """As :func:`encode`, for a map of which only the members ``unsure`` may hold something without a canonical form."""
+    for name in unsure:
+        member = form[name]
+        if member and _check(member, frozenset(), MAX_DEPTH - 1):
+            form[name] = _with_one_nan(member)
+    try:
+        return (_encoder or _load()).encode(form)
     except (OverflowError, UnicodeEncodeError) as error:
         raise CodecError(f"cannot encode the value: {error}") from error
 

@@ -11,7 +11,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from cas.errors import LimitExceeded
+from cas.errors import LimitExceeded, StorageError
 from cas.objects.appending import AppendFile
 from cas.objects.chunks import SMALL
 from cas.objects.compression import MIN_SIZE, compress
@@ -27,6 +27,7 @@ __all__ = ["PackWriter"]
 
 _PEEK = 1024
 _BUFFER = 4 << 20
+_RECORDS = frozenset({Kind.PART, Kind.TREE, Kind.ARTIFACT, Kind.SPAN})
 _WRITERS: weakref.WeakSet[PackWriter] = weakref.WeakSet()
 
 
@@ -76,7 +77,14 @@ class PackWriter:
             from cas.objects.ingest import ingest_bytes
 
             return ingest_bytes(self, memoryview(payload).cast("B"))
-        return self.put_blobs([payload if type(payload) is bytes else bytes(payload)])[0]
+        if type(payload) is not bytes:
+            payload = bytes(payload)
+        ident = object_id(Kind.BLOB, payload)
+        if len(payload) < MIN_SIZE:
+            self._add_one(Kind.BLOB, ident, payload)
+        else:
+            self._add(Kind.BLOB, {ident: payload})
+        return BlobId(ident)
 
     def put_blobs(self, payloads: list[bytes]) -> list[BlobId]:
         """Store many byte strings in one go; their ids, in order."""
@@ -113,7 +121,11 @@ class PackWriter:
 
     def put_record(self, kind: Kind, payload: bytes) -> ObjectId:
         """Store one canonical payload of a kind."""
-        return self.put_records(kind, [payload])[0]
+        if kind not in _RECORDS or len(payload) > MAX_PAYLOAD:
+            return self.put_records(kind, [payload])[0]  # which refuses it
+        ident = object_id(kind, payload)
+        self._add_one(kind, ident, payload)
+        return ident
 
     def put_records(self, kind: Kind, payloads: list[bytes]) -> list[ObjectId]:
         """Store many canonical payloads of one kind; their ids, in order."""
@@ -194,10 +206,10 @@ class PackWriter:
 
     def flush(self) -> None:
         """Write out what is buffered: it survives the process from here on."""
-        with self._lock, storage_errors(f"write to {self.store.directory}"):
+        with self._lock:
             self._begin_if_forked()
             if self._tail:
-                self._drain()
+                self._drained()
 
     def sync(self) -> None:
         """Make everything put so far durable, in the pack that stays open: it survives a power cut from here on."""
@@ -205,8 +217,7 @@ class PackWriter:
             self._begin_if_forked()
             if not self._entries:
                 return
-            with storage_errors(f"write to {self.store.directory}"):
-                file = self._drain()
+            file = self._drained()
             try:
                 file.sync()
             except OSError as error:
@@ -318,6 +329,14 @@ class PackWriter:
             parts = list(chain.from_iterable(zip(heads, fresh, stored, strict=True)))
             self._append(parts, sum(sizes) + ENTRY_SIZE * len(sizes))
 
+    def _add_one(self, kind: Kind, ident: bytes, payload: bytes) -> None:
+        """As :meth:`_add`, for one payload that is stored as it is."""
+        with self._lock:
+            self._begin_if_forked()
+            if ident not in self._entries and not self.store.holds(ident):
+                self._entries[ident] = self._size
+                self._append([ENTRY.pack(kind, len(payload), ident), payload], ENTRY_SIZE + len(payload))
+
     def _append(self, parts: list[bytes], size: int) -> None:
         self._tail += parts
         self._tail_size += size
@@ -326,6 +345,15 @@ class PackWriter:
             with storage_errors(f"write to {self.store.directory}"):
                 self._drain()
         self._roll()
+
+    def _drained(self) -> AppendFile:
+        """:meth:`_drain`, with an OSError as what it means."""
+        try:
+            return self._drain()
+        except StorageError:
+            raise
+        except OSError as error:
+            raise typed(f"write to {self.store.directory}", error) from error
 
     def _drain(self) -> AppendFile:
         """Write the tail; the file. After an OSError the tail is still there."""

@@ -11,14 +11,17 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cas.errors import RefRollback, RefSyntax
+from cas.lazy import late
 from cas.refs.names import check_domain, check_project
 
 if TYPE_CHECKING:
+    from cas.refs import segments
     from cas.refs.entries import Entry
     from cas.refs.segments import Segment
     from cas.refs.store import LogStore
-
-# Segments are imported where they are read or written: most processes find nothing new, and ask the catalog.
+else:
+    # Imported when one is read or written: most processes find nothing new, and ask the catalog.
+    (segments,) = late("cas.refs", "segments")
 
 __all__ = ["NOTHING", "RefLog", "list_logs"]
 
@@ -87,16 +90,12 @@ class RefLog:
         ``time`` is in microseconds. Entries made of ``checked`` parts are not checked again. Raises RefSyntax for
         entries that may not stand in a log.
         """
-        from cas.refs.entries import in_order
-        from cas.refs.segments import Segment, digest, render
-
-        kept = tuple(in_order(entries))
-        content = render(number, time, author, previous, kept, checked=checked)
+        segment, content = segments.make(number, time, author, previous, entries, checked=checked)
         path = self.path(number)
         # "Exists" may be the answer to our own request sent twice: write ids make our bytes unique, so compare.
         if not self.store.create(path, content) and self.store.read(path) != content:
             return None
-        return Segment(number, time, author, previous, kept, digest(content))
+        return segment
 
     def newest(self) -> int:
         """The number of the last segment, 0 when there is none; found by probing, since not every store lists."""
@@ -110,11 +109,9 @@ class RefLog:
         return low
 
     def _parse(self, number: int, content: bytes) -> Segment:
-        from cas.refs.segments import parse
-
         where = f"{self.path(number)}: "
         try:
-            segment = parse(content)
+            segment = segments.parse(content)
         except RefSyntax as fault:
             fault.args = (where + fault.message,)
             fault.message = fault.args[0]

@@ -18,7 +18,7 @@ from cas.refs.checks import check_entries, check_stamp
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry, in_order
 from cas.refs.partitions import EMPTY, Partition
 
-__all__ = ["FORMAT", "MAX_BYTES", "Segment", "digest", "parse", "render"]
+__all__ = ["FORMAT", "MAX_BYTES", "Segment", "digest", "make", "parse", "render"]
 
 FORMAT = 1
 MAX_BYTES = 1 << 28
@@ -53,6 +53,15 @@ def parse(content: bytes) -> Segment:
     return Segment(number, time, author, previous, entries, digest(content))
 
 
+def make(
+    number: int, time: int, author: str, previous: str, entries: Iterable[Entry], *, checked: bool = False
+) -> tuple[Segment, bytes]:
+    """A segment and its bytes, as :func:`render`."""
+    kept = tuple(in_order(entries))
+    content = render(number, time, author, previous, kept, checked=checked)
+    return Segment(number, time, author, previous, kept, digest(content)), content
+
+
 def render(
     number: int, time: int, author: str, previous: str, entries: Iterable[Entry], *, checked: bool = False
 ) -> bytes:
@@ -66,10 +75,12 @@ def render(
         raise RefSyntax(f"{previous!r} is not the digest of a segment")
     if not isinstance(author, str):
         raise RefSyntax(f"the author of a segment is text, not {type(author).__name__}")
+    if checked and entries:
+        check_stamp(entries[-1].stamp)  # they follow the clock
     write = _Writer()
     head = (
         f"cas = {FORMAT}\nsegment = {number}\ntime = {_stamp(check_stamp(time))}\n"
-        f'author = {quote(author)}\nprevious = "{previous}"\n'
+        f'author = {_author(author)}\nprevious = "{previous}"\n'
     )
     try:
         content = "".join([head, *write.blocks(entries)]).encode()
@@ -184,6 +195,11 @@ class _Writer:
         if text is None:
             text = self._partitions[partition] = _partition(partition)
         return text
+
+
+@lru_cache(maxsize=16)
+def _author(author: str) -> str:
+    return quote(author)
 
 
 @lru_cache(maxsize=16)

@@ -364,7 +364,9 @@ class ActiveSpan:
         def plan(stamps: Stamps) -> list[Entry]:
             return [SpanEntry(self.id, closing.hex(), self._label, stamps.next(), writes.next())]
 
-        publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now, asks=False)
+        publishing.append(
+            repository.catalog, log, plan, author=repository.sign, now=repository.now, asks=False, checked=True
+        )
 
     def _publish(self) -> None:
         """Write the closing record with its intents, then one segment for each log that they go to."""

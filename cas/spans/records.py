@@ -100,26 +100,33 @@ STATUSES = frozenset({"ok", "failed", "abandoned", "open", "deleted"})
 
 def encode(record: SpanOpen | SpanClose) -> bytes:
     """The canonical bytes of a span record. Raises CodecError where metadata or fields hold no plain values."""
-    form: dict[str, Any] = dict(record._asdict())
-    if isinstance(record, SpanOpen):
-        form["record"] = "open"
-        form["class"] = form.pop("kind")
-    else:
-        form["record"] = "close"
-        form["removed"] = list(record.removed)
-        form["declared"] = [[*one[:3], list(one.keys), *one[4:]] for one in record.declared]
-        for optional in ("removed", "declared"):
-            if not form[optional]:
-                del form[optional]
-        for links in ("inputs", "outputs", "intents"):
-            form[links] = list(map(list, form[links]))
     try:
-        return canonical.encode(form)
+        if isinstance(record, SpanOpen):
+            label, parent, time, meta, code, kind, fields, nonce = record
+            form = {
+                "record": "open", "label": label, "parent": parent, "time": time, "meta": meta, "code": code,
+                "class": kind, "fields": fields, "nonce": nonce,
+            }  # fmt: skip
+            return canonical.encode_record(form, ("meta", "code", "fields"))
+        return canonical.encode_record(_closing_form(record), ("error",))
     except CodecError as error:
         raise CodecError(
             f"span metadata must be plain values: {error.message}",
             hint="log other values as artifacts of the span: span.log(value, label=…)",
         ) from error
+
+
+def _closing_form(record: SpanClose) -> dict[str, Any]:
+    span, status, time, error, inputs, outputs, parents, children, intents, previous, removed, declared = record
+    form: dict[str, Any] = {
+        "record": "close", "span": span, "status": status, "time": time, "error": error, "inputs": inputs,
+        "outputs": outputs, "parents": parents, "children": children, "intents": intents, "previous": previous,
+    }  # fmt: skip
+    if removed:
+        form["removed"] = removed
+    if declared:
+        form["declared"] = declared
+    return form
 
 
 def decode(payload: bytes) -> SpanOpen | SpanClose:

@@ -94,9 +94,11 @@ def make_directories(directory: Path) -> None:
 
 def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
     """Write everything, however often the system stops short. Raises OSError."""
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view[:_MAX_WRITE]) :]
+    written = os.write(descriptor, content) if len(content) <= _MAX_WRITE else 0
+    if written < len(content):
+        view = memoryview(content)[written:]
+        while view:
+            view = view[os.write(descriptor, view[:_MAX_WRITE]) :]
 
 
 def write_views(descriptor: int, views: list[bytes | memoryview]) -> None:
