@@ -7,7 +7,9 @@ file, before it is used. A key is known here by its first eight bytes only: whoe
 from __future__ import annotations
 
 import struct
-from functools import cached_property
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from functools import cached_property, partial
 from operator import sub
 
 from blake3 import blake3
@@ -101,25 +103,29 @@ class Footer:
 
     def end(self, offset: int) -> int:
         """Where the entry that begins at ``offset`` ends. Raises PackCorrupt where no entry begins there."""
-        end = self.ends.get(offset)
-        if end is None:
+        at = bisect_left(self._bounding, offset)
+        if self._bounding[at : at + 1] != [offset] or at == self._count:
             raise PackCorrupt(f"pack {self.name}: no entry begins at {offset}")
-        return end
+        return self._bounding[at + 1]
+
+    def ends(self, starts: Iterable[int]) -> list[int]:
+        """Where the entries end that begin at ``starts``, which are among :meth:`starts`. Raises PackCorrupt."""
+        bounding = self._bounding
+        return list(map(bounding.__getitem__, map(partial(bisect_right, bounding), starts)))
 
     @cached_property
-    def ends(self) -> dict[int, int]:
-        """From where each entry begins to where it ends; they begin after the magic, and none overlaps or is too long.
+    def _bounding(self) -> list[int]:
+        """Where the entries begin, ascending, and where the last one ends.
 
-        Raises PackCorrupt.
+        Raises PackCorrupt unless they begin after the magic, and none overlaps or is too long.
         """
-        places = sorted(self.starts())
-        if places and places[0] != len(MAGIC):
+        places = [*sorted(self.starts()), self.start]
+        if self._count and places[0] != len(MAGIC):
             raise PackCorrupt(f"pack {self.name}: its first entry is not at its beginning")
-        ends = [*places[1:], self.start]
-        gaps = list(map(sub, ends, places)) if places else []
+        gaps = list(map(sub, places[1:], places))
         if gaps and (min(gaps) < ENTRY_SIZE or max(gaps) > ENTRY_SIZE + MAX_PAYLOAD + 16):
             raise PackCorrupt(f"pack {self.name}: entries overlap, or are too long")
-        return dict(zip(places, ends, strict=False))
+        return places
 
     def _bounds(self, bucket: int) -> tuple[int, int]:
         low, high = _PAIR.unpack_from(self.content, self._fan + 4 * (bucket - 1))

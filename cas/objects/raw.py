@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
+from operator import ne
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from cas.errors import CorruptObject
-from cas.objects.ids import Kind, ObjectId, object_id
+from cas.objects.ids import Kind, ObjectId, object_id, object_ids
 from cas.objects.packs import ENTRY, ENTRY_SIZE, entry_is_exact, verified
 
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
 
-__all__ = ["RawEntry", "mapped_size", "raw_entry", "read_raw"]
+__all__ = ["RawEntry", "mapped_size", "raw_entry", "read_alike", "read_raw"]
+
+
+_ALIKE = {int(kind): kind for kind in Kind if kind not in (Kind.MAP, Kind.PART)}
 
 
 class RawEntry(NamedTuple):
@@ -46,6 +52,25 @@ def read_raw(content: bytes | memoryview) -> tuple[RawEntry, bytes]:
         return RawEntry(kind, ident, content), payload
     payload = payload if type(payload) is bytes else bytes(payload)
     return RawEntry(kind, ObjectId(payload[:32]) if kind is Kind.MAP else ident, content), payload
+
+
+def read_alike(content: bytes, spans: Sequence[tuple[int, int]]) -> list[tuple[RawEntry, bytes]] | None:
+    """As :func:`read_raw` of each span of ``content``, where all are of one kind and none is compressed: a third of
+    the time. None where one is otherwise, or not what it should be; then each has to be read by itself."""
+    heads = [ENTRY.unpack_from(content, start) for start, _ in spans]
+    numbers, lengths, idents = zip(*heads, strict=True)
+    kind = _ALIKE.get(numbers[0])
+    if (
+        kind is None
+        or len(set(numbers)) > 1
+        or any(map(ne, lengths, [end - start - ENTRY_SIZE for start, end in spans]))
+    ):
+        return None
+    payloads = [content[start + ENTRY_SIZE : end] for start, end in spans]
+    if any(map(ne, object_ids(kind, payloads), idents)):
+        return None
+    pieces = [content[start:end] for start, end in spans]
+    return list(zip(map(RawEntry, repeat(kind), idents, pieces), payloads, strict=True))
 
 
 def raw_entry(store: ObjectStore, key: bytes, kind: Kind | None = None) -> RawEntry:

@@ -38,6 +38,7 @@ _PARTITION = re.compile(
     rf"(?:partitions = \{{((?:{_PAIR}(?:, (?=[A-Za-z0-9_-])|(?=\}})))+)\}}\n)?(?:time = {_TEXT}\n)?"
 )
 _PAIRS = re.compile(_PAIR)
+_ONE_KEY = re.compile(rf"partitions = \{{(?!time ){_PAIR}\}}\n")
 _ISO = re.compile(_STAMP[1:-1])
 _FORMAT = re.compile(rb"cas = ([0-9]{1,20})\n")
 _STRINGS = re.compile(rb"""\"(?:[^"\\\n]+|\\.)*"?|'[^'\n]*'?|#[^\n]*""")
@@ -129,6 +130,9 @@ def _read_canonical(text: str) -> Parts:
 
 
 def _canonical_partition(text: str) -> Partition:
+    single = _ONE_KEY.fullmatch(text)
+    if single is not None:  # most are so; the check of all entries looks at the key and the value
+        return Partition((single.groups(),), None)  # type: ignore[arg-type]  # a pair of texts
     found = _PARTITION.fullmatch(text)
     if found is None:
         raise _Unusual

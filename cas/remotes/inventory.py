@@ -12,6 +12,8 @@ import struct
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from itertools import repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +36,7 @@ _HEAD = struct.Struct("<Q")
 _MANY = 12
 # Whole small packs are remembered up to this many bytes in all.
 _REMEMBERED = 64 << 20
+_START = itemgetter(1)
 
 
 class Place(NamedTuple):
@@ -137,14 +140,20 @@ class Inventory:
         self._look_once()
         found: dict[bytes, list[Place]] = {}
         wanted = set(keys)
-        by_prefix: dict[int, list[bytes]] = {}
+        prefixes: _Prefixes | None = None
         for name, pack in self._packs.items():
             if isinstance(pack, Footer) and len(pack) <= _MANY * len(wanted):
-                by_prefix = by_prefix or _by_prefix(wanted)
-                ends = pack.ends
-                for prefix, start in zip(pack.prefixes(), pack.starts(), strict=True):
-                    for key in by_prefix.get(prefix, ()):
-                        found.setdefault(key, []).append(Place(name, start, ends[start]))
+                prefixes = prefixes or _Prefixes.of(wanted)
+                pairs = prefixes.places_in(pack)
+                starts = [start for start, _ in pairs]
+                places = map(Place, repeat(name), starts, pack.ends(starts))
+                if not found:
+                    found = {key: [place] for (_, key), place in zip(pairs, places, strict=True)}
+                    if len(found) == len(pairs):
+                        continue
+                    found, places = {}, map(Place, repeat(name), starts, pack.ends(starts))
+                for (_, key), place in zip(pairs, places, strict=True):
+                    found.setdefault(key, []).append(place)
                 continue
             for key in _held(pack, wanted):
                 found.setdefault(key, []).extend(Place(name, start, pack.end(start)) for start in pack.offsets(key))
@@ -221,28 +230,56 @@ def _held(pack: Footer | _Open, keys: Collection[bytes]) -> Iterable[bytes]:
     """Those of the keys that the pack may hold, by the shorter way: asking for each, or passing over its prefixes."""
     if len(pack) > _MANY * len(keys):
         return [key for key in keys if pack.offsets(key)]
-    by_prefix = _by_prefix(keys)
-    return [key for prefix in by_prefix.keys() & set(pack.prefixes()) for key in by_prefix[prefix]]
+    return _Prefixes.of(keys).held_by(pack)
 
 
-def _by_prefix(keys: Collection[bytes]) -> dict[int, list[bytes]]:
-    """The keys by their first eight bytes as a native number."""
-    numbers = memoryview(b"".join([key[:8] for key in keys])).cast("Q")
-    found: dict[int, list[bytes]] = {}
-    for number, key in zip(numbers, keys, strict=True):
-        found.setdefault(number, []).append(key)
-    return found
+class _Prefixes(NamedTuple):
+    """Keys by their first eight bytes as a native number; ``twins`` are those whose number stands for another key."""
+
+    keys: dict[int, bytes]
+    twins: list[bytes]
+
+    @classmethod
+    def of(cls, keys: Collection[bytes]) -> _Prefixes:
+        numbers = memoryview(b"".join(keys)).cast("Q")[::4].tolist()
+        first = dict(zip(numbers, keys, strict=True))
+        if len(first) == len(keys):
+            return cls(first, [])
+        return cls(first, [key for number, key in zip(numbers, keys, strict=True) if first[number] != key])
+
+    def held_by(self, pack: Footer | _Open) -> list[bytes]:
+        """The keys that a pack may hold."""
+        found = [self.keys[prefix] for prefix in self.keys.keys() & set(pack.prefixes())]
+        return found + [key for key in self.twins if pack.offsets(key)]
+
+    def places_in(self, pack: Footer) -> list[tuple[int, bytes]]:
+        """Where entries of a pack begin, in order, with the key that each may hold."""
+        prefixes, starts = pack.prefixes().tolist(), pack.starts()
+        by_prefix = dict(zip(prefixes, starts, strict=True))
+        if len(by_prefix) == len(starts):
+            found = [(by_prefix[prefix], key) for prefix, key in self.keys.items() if prefix in by_prefix]
+        else:
+            pairs = zip(prefixes, starts, strict=True)
+            found = [(start, self.keys[prefix]) for prefix, start in pairs if prefix in self.keys]
+        return sorted(found + [(start, key) for key in self.twins for start in pack.offsets(key)])
 
 
 def grouped(places: Iterable[Place], gap: int, longest: int) -> Iterator[list[Place]]:
     """Places that are read by one request: neighbours in one file, at most ``gap`` apart and ``longest`` in all."""
-    group: list[Place] = []
-    for place in sorted(places):
-        if group and (
-            place.file != group[0].file or place.start - group[-1].end > gap or place.end - group[0].start > longest
-        ):
-            yield group
-            group = []
-        group.append(place)
-    if group:
+    by_file: dict[str, list[Place]] = {}
+    for place in places:
+        by_file.setdefault(place.file, []).append(place)
+    for _, of_file in sorted(by_file.items()):
+        of_file.sort(key=_START)
+        group: list[Place] = []
+        first = last = 0
+        for place in of_file:
+            _, start, end = place
+            if group and (start - last > gap or end - first > longest):
+                yield group
+                group = []
+            if not group:
+                first = start
+            last = end
+            group.append(place)
         yield group

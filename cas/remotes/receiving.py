@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cas.errors import CorruptObject
 from cas.objects.ids import Kind
-from cas.objects.raw import RawEntry, read_raw
+from cas.objects.raw import RawEntry, read_alike, read_raw
 from cas.remotes.closure import Found
 from cas.remotes.inventory import Place, grouped
 from cas.remotes.reports import Transfer
@@ -172,6 +172,12 @@ class Receiver:
             content = self._inventory.read(group[0].file, start, end)
         except FileNotFoundError:
             return []
+        total = sum(place.end - place.start for place in group)
+        if total < _SMALL * len(group):
+            alike = read_alike(content, [(place.start - start, place.end - start) for place in group])
+            if alike is not None:
+                self._count(0, total, len(group))
+                return alike
         entries = []
         view = memoryview(content)
         for place in group:
@@ -184,7 +190,7 @@ class Receiver:
                 raise type(error)(
                     f"{self._name}: {place.file} at {place.start}: {error}", hint="nothing of it was admitted"
                 ) from error
-        self._count(0, sum(place.end - place.start for place in group), len(group))
+        self._count(0, total, len(group))
         return entries
 
     def _count(self, more: int, done: int = 0, entries: int = 0) -> None:
