@@ -65,18 +65,27 @@ class SpanIntake:
         absent: dict[bytes, None] = {}
         while stack:
             part, stack[-_MANY:] = stack[-_MANY:][::-1], []
-            known = self.known("closing", part)
-            part = [ident for ident in dict.fromkeys(part) if ident not in known and ident not in absent]
+            followed = self.known("closing", part)
+            part = [ident for ident in dict.fromkeys(part) if ident not in followed and ident not in absent]
             found = self._read(part)
             absent.update(dict.fromkeys(ident for ident in part if ident not in found))
             stack += self._add([closing_of(ident, found[ident]) for ident in part if ident in found], absent)
         return list(absent)
 
+    def taken(self, closings: Sequence[bytes]) -> set[bytes]:
+        """Those of the closing records that were added."""
+        followed = self.known("closing", closings)
+        closes = [closing_of(*one) for one in self._read([one for one in closings if one not in followed]).items()]
+        before = rows.stored(self._db, list({close.span for close in closes}))
+        return followed | {close.id for close in closes if _is_last(close, before)}
+
     def _add(self, closes: list[Closing], absent: dict[bytes, None]) -> list[bytes]:
         """Add the closings whose earlier one is there; what to look at next, the last one first."""
-        known = self.known("closing", [close.previous for close in closes if close.previous is not None])
         spans = list(dict.fromkeys(close.span for close in closes))
         before = rows.stored(self._db, spans)
+        closes = [close for close in closes if not _is_last(close, before)]
+        known = self.known("closing", [close.previous for close in closes if close.previous is not None])
+        known.update(row.closing for row in before.values() if row.closing is not None)
         fresh, unopened = self._opened([span for span in spans if span not in before])
         ready: list[Closing] = []
         later: list[bytes] = []
@@ -90,10 +99,7 @@ class SpanIntake:
                 ready.append(close)
                 known.add(close.id)
             inside += close.children
-        # In the order of the index: neighbours lie on one page.
-        self._db.executemany("INSERT INTO closing VALUES (?)", sorted((close.id,) for close in ready))
-        rows.insert(self._db, list(_ended(fresh, ready).values()))
-        rows.replace(self._db, _ended({span: before[span] for span in _spans(ready) & before.keys()}, ready).values())
+        self._end(ready, fresh, before)
         new = set(fresh)
         for tombs, group in groupby(ready, key=_is_tomb):
             if tombs:
@@ -101,6 +107,14 @@ class SpanIntake:
             else:
                 self._link(list(group), new)
         return [*reversed(inside), *later]
+
+    def _end(self, closes: Sequence[Closing], fresh: dict[bytes, SpanRow], before: dict[bytes, SpanRow]) -> None:
+        """How spans ended, those that are new and those that were there ``before``."""
+        ended = {**fresh, **{close.span: before[close.span] for close in closes if close.span in before}}
+        followed = _close(ended, closes)
+        rows.insert(self._db, [ended[span] for span in fresh])
+        rows.replace(self._db, [row for span, row in ended.items() if span not in fresh])
+        self._db.executemany("INSERT OR IGNORE INTO closing VALUES (?)", [(closing,) for closing in followed])
 
     def _link(self, closes: Sequence[Closing], new: set[bytes]) -> None:
         """What spans read and made. Those that are ``new``, which they are once, have no links yet."""
@@ -133,6 +147,8 @@ class SpanIntake:
 
     def known(self, table: str, idents: Sequence[bytes]) -> set[bytes]:
         """Those of the ids that a table has."""
+        if self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None:
+            return set()
         return {row[0] for row in rows.ask(self._db, f"SELECT id FROM {table} WHERE id IN", idents)}
 
     def _places(self, table: str, spans: Iterable[bytes], new: set[bytes]) -> dict[bytes, Iterator[int]]:
@@ -157,21 +173,21 @@ def _is_tomb(close: Closing) -> bool:
     return close.is_tomb
 
 
-def _spans(closes: Sequence[Closing]) -> set[bytes]:
-    return {close.span for close in closes}
+def _is_last(close: Closing, spans: dict[bytes, SpanRow]) -> bool:
+    row = spans.get(close.span)
+    return row is not None and row.closing == close.id
 
 
-def _ended(spans: dict[bytes, SpanRow], closes: Sequence[Closing]) -> dict[bytes, SpanRow]:
-    """The rows of spans as their closings, one after the other, left them."""
-    ended = dict(spans)
+def _close(spans: dict[bytes, SpanRow], closes: Sequence[Closing]) -> list[bytes]:
+    """Close spans in place, by one closing after the other; the closings that others follow."""
+    followed = []
     for close in closes:
-        row = ended.get(close.span)
-        if row is None:
-            continue
-        ident, parent, label, kind, _, opened, closed, _, meta, code, fields, error = row
+        ident, parent, label, kind, _, opened, closed, last, meta, code, fields, error = spans[close.span]
+        if last is not None:
+            followed.append(last)
         if not close.is_tomb:  # when a span closed, and how, stays as it was
             closed, error = close.time, close.error
-        ended[close.span] = SpanRow(
+        spans[close.span] = SpanRow(
             ident, parent, label, kind, close.status, opened, closed, close.id, meta, code, fields, error
         )
-    return ended
+    return followed

@@ -116,17 +116,14 @@ class PastCatalog(Catalog):
     def _closings_then(self, connection: sqlite3.Connection) -> dict[bytes, tuple[list[bytes], bytes | None]]:
         """Of spans with several closing records: all of those, and the last one by then."""
         found: dict[bytes, tuple[list[bytes], bytes | None]] = {}
-        earlier = connection.execute(
-            "SELECT id FROM closing WHERE id NOT IN (SELECT closing FROM span WHERE closing IS NOT NULL)"
-        )
-        for (ident,) in earlier.fetchall():
+        for (ident,) in connection.execute("SELECT id FROM closing").fetchall():
             span = self._closing(ident).span
             if span in found:
                 continue
-            row = connection.execute("SELECT closing FROM span WHERE id = ?", (span,)).fetchone()
+            row = rows.stored(connection, [span]).get(span)
             chain: list[bytes] = []
             last: bytes | None = None
-            step: bytes | None = row[0] if row is not None else None
+            step = row.closing if row is not None else None
             while step is not None:
                 chain.append(step)
                 close = self._closing(step)

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-__all__ = ["SpanRow", "ask", "id_of", "insert", "is_plain", "pack", "replace", "stored", "unpack"]
+__all__ = ["SpanRow", "ask", "id_of", "insert", "is_plain", "label_of", "pack", "replace", "stored", "unpack"]
 
 _ASKED = 500  # ids in one question: SQLite takes 999 parameters
-_HEAD = 33  # of a packed span: one byte, then its id
+_HEAD = 37  # bytes before the label of a packed span
 _INSERT = """
-INSERT INTO span (seq, id, up, lead, label, kind, status, opened, closed, closing, meta, fields, row)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO span (seq, id, up, lead, label, kind, status, opened, closed, meta, fields, row)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_REPLACE = "UPDATE span SET status = ?, closed = ?, closing = ?, row = ? WHERE id = ?"
+_REPLACE = "UPDATE span SET status = ?, closed = ?, row = ? WHERE id = ?"
 # Every number is some span's own, or that of the parent of one.
 _LAST = "SELECT MAX(COALESCE((SELECT MAX(seq) FROM span), 0), COALESCE((SELECT MAX(up) FROM span), 0))"
 
@@ -46,18 +46,28 @@ class SpanRow(NamedTuple):
 
 
 def pack(row: SpanRow) -> bytes:
-    """A span as one value: whether it is of a kind of its own, its id, and the rest."""
-    return (b"\1" if row.kind else b"\0") + row.id + _coders()[0](row[1:])
+    """A span as one value: whether it is of a kind of its own, its id, the label and its length, and the rest."""
+    label = row.label.encode()
+    ident, parent, _, *rest = row
+    kind = b"\1" if row.kind else b"\0"
+    return b"".join((kind, ident, len(label).to_bytes(4, "little"), label, _coders()[0]([parent, *rest])))
 
 
 def unpack(packed: bytes) -> SpanRow:
     """Inverse of :func:`pack`."""
-    return SpanRow(packed[1:_HEAD], *_coders()[1](packed[_HEAD:]))
+    end = _HEAD + int.from_bytes(packed[33:_HEAD], "little")
+    parent, *rest = _coders()[1](packed[end:])
+    return SpanRow._make((packed[1:33], parent, packed[_HEAD:end].decode(), *rest))
 
 
 def id_of(packed: bytes) -> bytes:
     """The id of a packed span."""
-    return packed[1:_HEAD]
+    return packed[1:33]
+
+
+def label_of(packed: bytes) -> str:
+    """The label of a packed span."""
+    return packed[_HEAD : _HEAD + int.from_bytes(packed[33:_HEAD], "little")].decode()
 
 
 def is_plain(packed: bytes) -> bool:
@@ -93,7 +103,6 @@ def insert(database: sqlite3.Connection, rows: Sequence[SpanRow]) -> None:
                 row.status,
                 row.opened,
                 row.closed,
-                row.closing,
                 row.meta,
                 row.fields,
                 pack(row),
@@ -105,7 +114,7 @@ def insert(database: sqlite3.Connection, rows: Sequence[SpanRow]) -> None:
 
 def replace(database: sqlite3.Connection, rows: Iterable[SpanRow]) -> None:
     """Change how spans ended."""
-    database.executemany(_REPLACE, [(row.status, row.closed, row.closing, pack(row), row.id) for row in rows])
+    database.executemany(_REPLACE, [(row.status, row.closed, pack(row), row.id) for row in rows])
 
 
 def stored(database: sqlite3.Connection, idents: Sequence[bytes]) -> dict[bytes, SpanRow]:

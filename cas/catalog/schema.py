@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
 # Any change here gets a new number: a catalog of another number is built anew.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -76,7 +76,7 @@ CREATE TABLE pending (log INTEGER NOT NULL, open BLOB NOT NULL, close BLOB, PRIM
 -- up is the number of the parent, lead the first six bytes of the id: which of two opened at one time comes first
 CREATE TABLE span (
     seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, up INTEGER, lead INTEGER NOT NULL, label TEXT NOT NULL,
-    kind TEXT NOT NULL, status TEXT NOT NULL, opened INTEGER NOT NULL, closed INTEGER, closing BLOB,
+    kind TEXT NOT NULL, status TEXT NOT NULL, opened INTEGER NOT NULL, closed INTEGER,
     meta TEXT NOT NULL, fields TEXT NOT NULL, row BLOB NOT NULL
 );
 CREATE INDEX span_up ON span (up, opened, lead);
@@ -94,5 +94,6 @@ CREATE TABLE output (
     span BLOB NOT NULL, pos INTEGER NOT NULL, artifact BLOB NOT NULL, label TEXT, asked TEXT, PRIMARY KEY (span, pos)
 ) WITHOUT ROWID;
 CREATE INDEX output_artifact ON output (artifact);
+-- closing records that later ones of their spans follow, the last one is in the span's row
 CREATE TABLE closing (id BLOB PRIMARY KEY) WITHOUT ROWID;
 """

@@ -64,9 +64,9 @@ class SpanQueries:
 
     # --- asking ----------------------------------------------------------------------------------
 
-    def has_closing(self, closing: bytes) -> bool:
-        """Whether a closing record was taken in."""
-        return self._connect().execute("SELECT 1 FROM closing WHERE id = ?", (closing,)).fetchone() is not None
+    def taken(self, closings: Sequence[bytes]) -> set[bytes]:
+        """Those of the closing records that were taken in."""
+        return self.intake().taken(closings)
 
     def _spans(self, sql: str, arguments: Iterable[Any]) -> list[SpanRow]:
         return list(map(unpack, self._packed(sql, arguments)))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cas.errors import CodecError
 from cas.literals import registry
 from cas.literals.codec import Budget, Decoding
 from cas.literals.literal import Literal
 from cas.literals.ports import Store
-from cas.objects.ids import BlobId
+from cas.objects.ids import BlobId, Kind, ObjectId
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +32,7 @@ def read_table(literal: Literal, store: Store, names: Collection[str] | None = N
     Reads tables of pyarrow, pandas and polars, and Parquet files. The index of a frame counts where its levels have
     names. Raises CodecError, naming ``what``, for anything else.
     """
+    store = store if names is None else cast("Store", _Partly(store))
     if literal.type in _ARROW:
         from cas.literals.arrow.table import column_names, read_columns
 
@@ -50,6 +51,23 @@ def read_table(literal: Literal, store: Store, names: Collection[str] | None = N
     raise CodecError(
         f"{what} is a {literal.type}, not a table", hint="store tables: pandas, pyarrow, polars or Parquet"
     )
+
+
+class _Partly:
+    """A store whose trees are read without their members, should they lie elsewhere: not all of them are wanted."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._alone: Any = getattr(store, "alone", None)
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self._store, verb)
+
+    def read(self, object_id: ObjectId, kind: Kind | None = None) -> bytes:
+        if kind is Kind.TREE and self._alone is not None:
+            found: bytes = self._alone(object_id, kind)[1]
+            return found
+        return self._store.read(object_id, kind)
 
 
 def _parquet(literal: Literal, store: Store, names: Collection[str] | None) -> Any:

@@ -18,7 +18,7 @@ import msgspec
 from typing_extensions import dataclass_transform
 
 from cas import clock
-from cas.catalog.rows import SpanRow, id_of, is_plain, unpack
+from cas.catalog.rows import SpanRow, id_of, is_plain, label_of, unpack
 from cas.errors import DeclarationError
 from cas.objects.ids import Kind
 from cas.repository.info import SpanInfo
@@ -85,16 +85,16 @@ class Span:
 
     def _stored(self) -> SpanRow | None:
         """The catalog's row of it, where it was read from there."""
-        if self._row is None and self._packed is not None:
-            self._row = unpack(self._packed)
-        return self._row
+        return self._row if self._packed is None else unpack(self._packed)
 
     @property
     def label(self) -> str | None:
         """What it is called."""
-        if self._label is None and (row := self._stored()) is not None:
-            self._label = row.label
-        return self._label
+        if self._label is not None:
+            return self._label
+        if self._packed is not None:
+            return label_of(self._packed)
+        return self._row.label if self._row is not None else None
 
     @label.setter
     def label(self, value: str | None) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["export", "open_blob", "stream"]
 
 _BUFFER = 256 * 1024
+# Of what lies elsewhere: how far it is read ahead of who reads on and on, and the most that is fetched at once.
+_AHEAD = 8 << 20
+_MOST = 64 << 20
 
 
 def stream(store: ObjectStore, blob: BlobId) -> Iterator[bytes]:
@@ -41,7 +44,7 @@ def stream(store: ObjectStore, blob: BlobId) -> Iterator[bytes]:
 
 def open_blob(store: ObjectStore, blob: BlobId) -> BinaryIO:
     """A blob as a seekable file that reads only the chunks it needs, each verified."""
-    chunks = _chunks(store, blob)
+    chunks = _chunks(store, blob, alone=True)
     if isinstance(chunks, bytes):
         return io.BytesIO(chunks)
     return cast("BinaryIO", io.BufferedReader(_ChunkedFile(store, chunks), _BUFFER))
@@ -95,6 +98,8 @@ class _ChunkedFile(io.RawIOBase):
         self._position = 0
         self._start = 0
         self._chunk = b""
+        self._gathered = (0, 0)  # from where to where what lies elsewhere was fetched last
+        self._run = 0  # and how often, each time from where the last ended
 
     def readable(self) -> bool:
         return True
@@ -118,6 +123,8 @@ class _ChunkedFile(io.RawIOBase):
         while done < len(view) and self._position < self._map.size:
             inner = self._position - self._start
             if not 0 <= inner < len(self._chunk):
+                if self._store.elsewhere is not None:
+                    self._gather(len(view) - done)
                 self._start, chunk = self._map.at(self._position)
                 self._chunk = _read(self._store, chunk, self._map.blob)
                 inner = self._position - self._start
@@ -127,15 +134,42 @@ class _ChunkedFile(io.RawIOBase):
             self._position += len(piece)
         return done
 
+    def _gather(self, wanted: int) -> None:
+        """Fetch the chunks of the next ``wanted`` bytes at once; ever more of them for who reads on and on."""
+        start, end = self._gathered
+        if start <= self._position < end:
+            return
+        self._run = self._run + 1 if self._position == end else 0
+        chunks, end = self._until(self._position, min(wanted, _MOST))
+        if self._run and self._store.missing(chunks):
+            ahead = min(_BUFFER << min(self._run, 8), _AHEAD)
+            chunks, end = self._until(self._position, max(min(wanted, _MOST), ahead))
+        self._store.gather(chunks)
+        self._gathered = (self._position, end)
 
-def _chunks(store: ObjectStore, blob: BlobId) -> ChunkMap | bytes:
-    """A blob's map, or its bytes where they are one entry."""
-    kind, payload = store.load(blob)
+    def _until(self, position: int, length: int) -> tuple[list[bytes], int]:
+        """The chunks that cover so many bytes, and where they end."""
+        chunks: list[bytes] = []
+        end, until = self._map.at(position)[0], min(position + length, self._map.size)
+        while end < until:
+            end, chunk = self._map.at(end)
+            chunks.append(chunk.id)
+            end += chunk.length
+        return chunks, end
+
+
+def _chunks(store: ObjectStore, blob: BlobId, *, alone: bool = False) -> ChunkMap | bytes:
+    """A blob's map, or its bytes where they are one entry; ``alone`` where not all of them are wanted."""
+    load = store.alone if alone else store.load
+    kind, payload = load(blob)
     if kind is Kind.BLOB:
         return payload
     if kind is not Kind.MAP:
         raise TypeMismatch(f"{blob.hex()} is a {kind.name.lower()}, not a blob")
-    return ChunkMap(payload, lambda part: store.load(part, Kind.PART)[1])
+    chunks = ChunkMap(payload, lambda part: load(part, Kind.PART)[1])
+    if chunks.blob != blob:
+        raise HashMismatch(f"the chunk map under {blob.hex()} is another blob's", hint="cas fsck")
+    return chunks
 
 
 def _read(store: ObjectStore, chunk: Chunk, blob: BlobId) -> bytes:

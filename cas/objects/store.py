@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from cas.errors import CorruptObject, ObjectNotFound, PackCorrupt, TypeMismatch
 from cas.objects import vectors
@@ -20,15 +20,28 @@ if TYPE_CHECKING:
     from cas.objects.check import Damage
     from cas.objects.writer import PackWriter
 
-__all__ = ["ObjectStore"]
+__all__ = ["Elsewhere", "ObjectStore"]
 
 _PACK = ".pack"
+
+
+class Elsewhere(Protocol):
+    """Where objects lie that are not here, for who wants a part of one."""
+
+    def entry(self, key: bytes, /) -> tuple[Kind, bytes] | None:
+        """The kind and verified payload of one entry as it is stored; None where it is nowhere."""
+        ...
+
+    def bring(self, keys: Collection[bytes], /) -> bool:
+        """Fetch objects with all that they consist of; whether they are here now."""
+        ...
 
 
 class ObjectStore:
     """The objects under ``directory``. Thread-safe; reads see every sealed pack and this store's own writers.
 
     ``fetch_missing`` is asked for what is not here; True where it is now. In a partial clone it fetches.
+    ``elsewhere`` is asked where only a part is wanted.
     """
 
     def __init__(
@@ -36,6 +49,7 @@ class ObjectStore:
         directory: Path | str,
         limits: Limits = Limits(),  # noqa: B008 - immutable
         fetch_missing: Callable[[ObjectId], bool] | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.directory = Path(directory)
         self.limits = limits
@@ -47,6 +61,7 @@ class ObjectStore:
         self._listed = False
         self._calm: tuple[Pack, ...] | None = None  # packs among which a merge found nothing to do
         self.fetch_missing = fetch_missing
+        self.elsewhere = elsewhere
 
     def close(self) -> None:
         """Abort this store's writers and let go of its packs."""
@@ -99,11 +114,26 @@ class ObjectStore:
             missing = [ident for ident in missing if ident not in found]
         return [found[ident] if ident in found else self.read(ident) for ident in idents]
 
+    def alone(self, key: bytes, kind: Kind | None = None) -> tuple[Kind, bytes]:
+        """As :meth:`load`; but of what lies elsewhere only this entry is read, not what it consists of.
+
+        A map that was read so is not admitted: its chunks are checked one by one, and that they make the blob is not.
+        """
+        return self._load(key, kind, alone=True)
+
+    def gather(self, blobs: Iterable[bytes]) -> None:
+        """Fetch those of the blobs that lie elsewhere, in few requests; what is nowhere is told by reading it."""
+        if self.elsewhere is not None and (missing := self.missing(blobs)):
+            self.elsewhere.bring(missing)
+
     def load(self, key: bytes, kind: Kind | None = None) -> tuple[Kind, bytes]:
         """The kind and verified payload of an entry as it is stored: for a chunked blob, its map.
 
         With ``kind``, entries of other kinds under the key are passed over.
         """
+        return self._load(key, kind, alone=False)
+
+    def _load(self, key: bytes, kind: Kind | None, *, alone: bool) -> tuple[Kind, bytes]:
         for writer in self._writers:
             found = writer.load(key)
             if found is not None and kind in (None, found[0]):
@@ -120,7 +150,7 @@ class ObjectStore:
                 if isinstance(entry, tuple):
                     return entry[0], entry[2]
                 fault = fault or entry
-        return self._search(key, kind, fault)
+        return self._search(key, kind, fault, alone=alone)
 
     def kind(self, ident: bytes) -> Kind:
         """The kind of an object; a chunked blob is a blob. Raises ObjectNotFound."""
@@ -355,10 +385,10 @@ class ObjectStore:
                 at = pack.find(ident)
                 if at >= 0:
                     return pack.kind(at), _entry_size(pack, at)
-        kind, payload = self.load(ident)
+        kind, payload = self.alone(ident)
         return kind, _payload_size(kind, payload)
 
-    def _search(self, key: bytes, kind: Kind | None, fault: CorruptObject | None) -> tuple[Kind, bytes]:
+    def _search(self, key: bytes, kind: Kind | None, fault: CorruptObject | None, *, alone: bool) -> tuple[Kind, bytes]:
         """The last resort: packs whose index is damaged, and packs that others still write."""
         from cas.objects.salvage import search_open
 
@@ -374,6 +404,8 @@ class ObjectStore:
         found_open = search_open(self.directory, key)
         if found_open is not None and kind in (None, found_open[0]):
             return found_open
+        if alone and self.elsewhere is not None and (lent := self.elsewhere.entry(key)) is not None:
+            return lent
         if self.fetch_missing is not None and self.fetch_missing(ObjectId(key)):
             self.refresh()
             return self.load(key, kind)

@@ -20,10 +20,11 @@ from cas.remotes.reports import Conflict, Transfer
 from cas.remotes.selection import EVERYTHING, Selection
 from cas.remotes.sides import JOBS, Progress, Remote, Scope, none
 
-__all__ = ["bring", "bring_artifacts", "pull"]
+__all__ = ["bring", "bring_artifacts", "entry", "pull"]
 
 # A tree is brought whole when it is first used, if all that is below it takes no more bytes than this.
 _SMALL_TREE = 64 << 20
+_PARTED = frozenset({Kind.MAP, Kind.PART, Kind.TREE})
 
 
 class _Plan(NamedTuple):
@@ -84,6 +85,24 @@ def bring(remote: Remote, keys: Iterable[bytes], *, jobs: int = JOBS, progress: 
         if not walk.missing:
             receiver.staging.admit(walk.maps)
         return walk.missing
+
+
+def entry(remote: Remote, key: bytes) -> tuple[Kind, bytes] | None:
+    """One entry as the remote stores it, verified by its own id; None where it is nowhere.
+
+    What has no parts is kept here. Anything else waits in ``remote.lent`` for who wants all of it: a map is admitted
+    only with its chunks, and a tree comes with its members.
+    """
+    found = remote.lent.get(key)
+    if found is None:
+        with receiving(remote) as receiver:
+            found = receiver.entry(key)
+            if found is not None and found[0].kind in _PARTED:
+                remote.lend(*found)
+            elif found is not None:
+                receiver.staging.add([found[0]])
+                receiver.staging.admit()
+    return None if found is None else (found[0].kind, found[1])
 
 
 def _at_once(found: Found) -> bool:

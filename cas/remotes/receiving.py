@@ -58,6 +58,11 @@ class Receiver:
         """What is there of the keys, after bringing those that are not here."""
         held = self._held(keys)
         absent = [key for key in keys if key not in held]
+        if self._remote.lent:
+            lent = [one[0] for key in absent if (one := self._remote.lent.get(key)) and kind in (None, one[0].kind)]
+            self.staging.add(lent)
+            held.update(one.key for one in lent)
+            absent = [key for key in absent if key not in held]
         if absent and self._dry and kind is Kind.BLOB:
             held |= self._only_counted(absent)
             absent = []
@@ -66,6 +71,14 @@ class Receiver:
             if key not in found and (key in held or self.staging.holds(key, kind)):
                 found[key] = self._found(key, kind)
         return found
+
+    def entry(self, key: bytes) -> tuple[RawEntry, bytes] | None:
+        """The remote's entry of a key, verified, with its payload; neither staged nor followed. None: it has none."""
+        for place in self._places([key]).get(key, ()):
+            for entry, payload in self._read_group([place]):
+                if entry.key == key:
+                    return entry, bytes(payload)
+        return None
 
     def report(self, **more: Any) -> Transfer:
         """What was moved so far, with what the caller adds."""

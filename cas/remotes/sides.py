@@ -6,6 +6,7 @@ import json
 import os
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +25,7 @@ from cas.storage.durable import replace_file, storage_errors
 
 if TYPE_CHECKING:
     from cas.objects.ids import Kind, ObjectId
+    from cas.objects.raw import RawEntry
     from cas.objects.store import ObjectStore
     from cas.refs.segments import Segment
     from cas.remotes.inventory import Inventory
@@ -34,6 +36,7 @@ __all__ = ["JOBS", "Here", "Progress", "Remote", "Scope", "in_threads", "inner",
 
 JOBS = 8
 _SEGMENT = re.compile(r"[0-9]{20}\.toml")
+_LENT = 16 << 20
 _CONFIG = 16 << 10  # a reader of TOML is slow at long ones
 Scope = tuple[str, str]  # project, domain
 Progress = Callable[[int, int], None]
@@ -77,6 +80,8 @@ class Remote:
         self._logs: dict[Scope, RefLog] = {}
         self.fresh: dict[Scope, list[Segment]] = {}
         """The segments that the last fetch brought."""
+        self.lent: OrderedDict[bytes, tuple[RawEntry, bytes]] = OrderedDict()
+        """Entries that were read without what they consist of, and are not kept here."""
 
     @cached_property
     def store(self) -> RemoteStore:
@@ -136,6 +141,13 @@ class Remote:
             return None
         theirs = self.store.read(name, 0, MAX_BYTES + 1)
         return None if theirs == content else theirs
+
+    def lend(self, entry: RawEntry, payload: bytes) -> None:
+        """Remember an entry for a while."""
+        with self._lock:
+            self.lent[entry.key] = (entry, payload)
+            while len(self.lent) > 1 and sum(len(one) for _, one in self.lent.values()) > _LENT:
+                self.lent.popitem(last=False)
 
     def state(self) -> dict[str, Any]:
         """What was exchanged so far, to spare work: derived, and void once the URL changes."""

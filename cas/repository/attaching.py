@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from cas import clock
 from cas.errors import NoRepository
-from cas.objects.ids import ObjectId
+from cas.objects.ids import Kind
 from cas.remotes.attached import AttachedStore
 from cas.remotes.cache import note_use, trim
 from cas.remotes.fetching import fetch
-from cas.remotes.pulling import bring
+from cas.remotes.pulling import bring, entry
 from cas.remotes.settings import ON_DEMAND, RemoteSettings
 from cas.remotes.sides import Remote
 from cas.repository import config
@@ -55,14 +55,20 @@ class AttachedRepository(Repository):
         remote.__dict__["catalog"] = self.catalog
         self.remotes.adopt(remote)
         self.store = AttachedStore(self.root, lambda: self.remotes.open(_NAME))
-        self.objects.fetch_missing = self._bring
+        self.objects.fetch_missing = lambda key: self.bring([key])
+        self.objects.elsewhere = self
 
-    def _bring(self, key: ObjectId) -> bool:
+    def bring(self, keys: Collection[bytes]) -> bool:
+        """Fetch objects with all that they consist of, and keep the cache within its bounds; whether they are here."""
         remote = self.remotes.open(_NAME)
-        if bring(remote, [key]):
+        if bring(remote, keys):
             return False
         trim(self.objects, remote.inventory, self._cache_bytes)
         return True
+
+    def entry(self, key: bytes) -> tuple[Kind, bytes] | None:
+        """One entry as the store holds it, verified; None where it is nowhere."""
+        return entry(self.remotes.open(_NAME), key)
 
     def close(self) -> None:
         """Keep the cache within its bounds, and let go of everything."""

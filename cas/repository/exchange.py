@@ -5,17 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cas import clock
-from cas.errors import PartialFailure, UsageError
+from cas.errors import CasError, PartialFailure, UsageError
 from cas.refs import grammar
 from cas.remotes import settings as remote_settings
 from cas.remotes.reports import Transfer
 from cas.remotes.selection import Selection, moment
-from cas.remotes.settings import ON_DEMAND, RemoteSettings
+from cas.remotes.settings import ON_DEMAND, RemoteSettings, checked
 from cas.remotes.sides import JOBS, Here, Progress, Remote, Scope, none
 from cas.repository import config
 from cas.storage.local import LocalStore
@@ -23,7 +23,7 @@ from cas.storage.local import LocalStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cas.objects.ids import ObjectId
+    from cas.objects.ids import Kind, ObjectId
     from cas.repository.repository import Repository
     from cas.repository.version import ArtifactVersion
 
@@ -79,18 +79,9 @@ class Remotes:
             remote = self._open[found.name] = Remote(here_of(self._repository), found)
         return remote
 
-    def on_demand(self) -> Callable[[ObjectId], bool] | None:
-        """What fetches an object on first use; None where no remote is a partial clone's."""
-        if not any(found.on_demand for found in self.list()):
-            return None
-
-        def bring(key: ObjectId) -> bool:
-            from cas.remotes.pulling import bring as bring_keys
-
-            partial = [found.name for found in self.list() if found.on_demand]
-            return any(not bring_keys(self.open(name), [key]) for name in partial)
-
-        return bring
+    def on_demand(self) -> OnDemand | None:
+        """What fetches objects on first use; None where no remote is a partial clone's."""
+        return OnDemand(self) if any(found.on_demand for found in self.list()) else None
 
     def adopt(self, remote: Remote) -> None:
         """Use a connection that was made elsewhere."""
@@ -122,6 +113,32 @@ class Remotes:
             probe(store)
         finally:
             store.close()
+
+
+class OnDemand:
+    """The remotes of partial clones, as a store asks for what is not here (cas.objects.store.Elsewhere)."""
+
+    def __init__(self, remotes: Remotes) -> None:
+        self._remotes = remotes
+
+    def __call__(self, key: ObjectId) -> bool:
+        """Fetch one object."""
+        return self.bring([key])
+
+    def bring(self, keys: Collection[bytes]) -> bool:
+        """Fetch objects with all that they consist of; whether they are here now."""
+        from cas.remotes.pulling import bring
+
+        return any(not bring(there, keys) for there in self._partial())
+
+    def entry(self, key: bytes) -> tuple[Kind, bytes] | None:
+        """One entry as a remote stores it, verified; None where it is nowhere."""
+        from cas.remotes.pulling import entry
+
+        return next((found for there in self._partial() if (found := entry(there, key)) is not None), None)
+
+    def _partial(self) -> Iterator[Remote]:
+        return (self._remotes.open(found.name) for found in self._remotes.list() if found.on_demand)
 
 
 def here_of(repository: Repository) -> Here:
@@ -285,37 +302,45 @@ def clone(
 
     ``filter`` are patterns of names, ``since`` a time (``2024-01``), ``depth`` versions of each ref; without
     ``objects`` only refs and records are taken, and objects come when they are first used. Later pulls keep to this.
-    Raises UsageError where the directory holds a repository already; nothing is left behind where it fails.
+    One that was stopped goes on where it was when it is asked for again, or by a pull. Nothing is left behind where it
+    fails in a way that another attempt would meet too. Raises UsageError where the directory holds a repository already.
     """
     import shutil
     from pathlib import Path
 
     from cas.remotes.urls import parse
+    from cas.repository import cloning
     from cas.repository.opening import DIRECTORY, init
 
     location = parse(url)
     place = Path(directory) if directory is not None else Path(_name_of(location.path, location.host))
     root = place.absolute() / DIRECTORY
-    if root.exists():
-        raise UsageError(f"{place} holds a repository already", hint="clone into another directory, or: cas pull")
     if depth is not None and depth < 1:
         raise UsageError("--depth is at least 1")
     names = " ".join([filter] if isinstance(filter, str) else filter) if filter else None
     if since is not None:
         moment(since)
     there = str(Path(location.path).absolute()) if location.scheme == "file" else location.url
-    origin = RemoteSettings("origin", there, dict(options or {}), names, since, depth, None if objects else ON_DEMAND)
+    partial = None if objects else ON_DEMAND
+    origin = checked(RemoteSettings("origin", there, dict(options or {}), names, since, depth, partial))
     there_before = place.exists()
+    goes_on = cloning.began(root, origin)
     home = home_of(origin)
-    repository = init(place, project=home[0], domain=home[1], author=author, now=now)
+    if not goes_on:
+        cloning.begin(root, home, origin)
+    repository = init(place, author=author, now=now)
     try:
-        repository.remotes._change(lambda path: remote_settings.add(path, origin))
-        repository.objects.fetch_missing = repository.remotes.on_demand()
+        if goes_on and cloning.ended(repository.remotes.open("origin")):
+            raise UsageError(f"{place} holds a clone of {there} already", hint=f"cas -C {place} pull")
         return repository, pull(repository, "origin", jobs=jobs, progress=progress)
     except PartialFailure:
         raise
-    except BaseException:
+    except BaseException as error:
         repository.close()
+        if goes_on or cloning.may_go_on(repository, error):
+            if isinstance(error, CasError) and not isinstance(error, UsageError):
+                error.hint = f"run it again, or: cas -C {place} pull; what has arrived is not fetched again"
+            raise
         shutil.rmtree(root, ignore_errors=True)
         if not there_before:
             shutil.rmtree(place, ignore_errors=True)

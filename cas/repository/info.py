@@ -41,11 +41,11 @@ class SpanInfo:
             row.status,
             clock.to_datetime(row.opened),
             None if row.closed is None else clock.to_datetime(row.closed),
-            json.loads(row.meta),
-            json.loads(row.code),
+            _read(row.meta),
+            _read(row.code),
             json.loads(row.error) if row.error else None,
             row.kind,
-            json.loads(row.fields),
+            _read(row.fields),
             row.closing.hex() if row.closing else None,
         )
 
@@ -55,6 +55,11 @@ class SpanInfo:
         form["opened_at"] = self.opened_at.isoformat()
         form["closed_at"] = self.closed_at.isoformat() if self.closed_at else None
         return form
+
+
+def _read(text: str) -> dict[str, Any]:
+    """A map from its JSON text; most are empty."""
+    return {} if text == "{}" else json.loads(text)
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ def _follow(repository: Repository, level: list[bytes], closings: dict[bytes, Sp
     """Add the closings of a list, and those inside them; of what the log names nothing is looked at."""
     while True:
         wanted = [ident for ident in dict.fromkeys(level) if ident not in closings]
-        wanted = [ident for ident in wanted if not repository.catalog.spans().has_closing(ident)]
+        taken = repository.catalog.spans().taken(wanted)
+        wanted = [ident for ident in wanted if ident not in taken]
         if not wanted:
             return
         level = []

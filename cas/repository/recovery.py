@@ -168,12 +168,11 @@ def _abandon(repository: Repository, story: _Story, span: bytes) -> ObjectId:
 
 def _enter(repository: Repository, story: _Story, ended: list[tuple[bytes, ObjectId, str]]) -> None:
     """Let the log name every span that no other span of the story names and that it does not name yet."""
-    known = repository.catalog.spans()
+    taken = repository.catalog.spans().taken([closing for _, closing, _ in ended])
     roots = [
         (span, closing, label)
         for span, closing, label in ended
-        if (span not in story.opened or story.opened[span].parent not in story.opened)
-        and not known.has_closing(closing)
+        if (span not in story.opened or story.opened[span].parent not in story.opened) and closing not in taken
     ]
     if not roots:
         return

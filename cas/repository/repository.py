@@ -104,7 +104,7 @@ class Repository:
         from cas.objects.store import ObjectStore
 
         elsewhere = self.remotes.on_demand() if "remote" in self.config.settings else None
-        return ObjectStore(self.root / "objects", fetch_missing=elsewhere)
+        return ObjectStore(self.root / "objects", fetch_missing=elsewhere, elsewhere=elsewhere)
 
     @cached_property
     def remotes(self) -> Remotes:
