@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Recent"]
 
-# All names of a log are fetched once a question was asked for every so many of them.
+# All names of a log are fetched once a question was asked for every so many of them, unless they are more than these.
 _WORTH = 16
+_MOST = 25_000
 _NOWHERE = -1  # the number of a ref that may have no row yet
 
 
@@ -105,7 +106,7 @@ class Recent:
     def _ask(self, key: str) -> dict[str, Declared]:
         self._asked += 1
         now = self._asked >= _WORTH and not self._asked & (self._asked - 1)
-        if now and self._refs.count_names(*self._scope) <= self._asked * _WORTH:
+        if now and self._refs.count_names(*self._scope) <= min(self._asked * _WORTH, _MOST):
             self._fetch_names()
             return self._names.get(key, {})
         return {one.name: one for one in self._refs.twins(*self._scope, key)}

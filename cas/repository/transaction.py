@@ -144,17 +144,20 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         catalog.head(log)  # a late look at the log is told by the append
         tip = catalog.recent(log).tip(name.name, partition)
         meta, kept = dict(metadata or {}), _cards(cards, writer)
-        artifact = _held(repository, tip, literal_id, meta, kept)
-        if artifact is None:
-            artifact = writer.put_record(Kind.ARTIFACT, encode_record(literal, None, None, meta, kept))
+        artifact = _held(repository, tip, literal_id, meta, kept) or writer.put_record(
+            Kind.ARTIFACT, encode_record(literal, None, None, meta, kept)
+        )
         session.make_durable()
-        wish = Wish(target, literal_id, artifact, None)
         writes = WriteIds()
         ended: list[VersionEntry | Row] = []
 
         def plan(stamps: Stamps) -> list[Entry]:
+            nonlocal artifact
             known = AtHand(catalog.recent(log))
             new = check_names(known, (target,))
+            # Somebody else may have put the same there meanwhile.
+            artifact = _held(repository, known.tip(target), literal_id, meta, kept) or artifact
+            wish = Wish(target, literal_id, artifact, None)
             entries, ended[:] = publishing.version_entries(catalog, known, (wish,), stamps, writes)
             if not new or not entries:
                 return list(entries)

@@ -133,3 +133,20 @@ def test_flipped_bytes_under_a_right_digest_never_escape(memory_store, data):
 
 def test_an_empty_log_replays_to_nothing(memory):
     assert replay(memory, RefLog(memory, "shop", "prod")) == (0, NOTHING, ())
+
+
+def test_what_the_caller_has_is_not_read_again(memory, log):
+    tail = list(log.after(2, log.read(2).digest))
+    whole = everything(log)
+    for number in (3, 4, 5):
+        del memory.files[log.path(number)]
+    assert write(memory, log, 5, tail)
+    assert read(memory, log).entries == whole
+    assert read(memory, log).digest == tail[-1].digest
+
+
+def test_what_the_caller_has_of_another_history_is_read(memory, log):
+    tail = [segment._replace(previous=A) for segment in log.after(2, log.read(2).digest)]
+    assert write(memory, log, 4, tail)
+    assert read(memory, log).entries == everything(log)[:44]
+    assert read(memory, log).digest == log.read(4).digest
