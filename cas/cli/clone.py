@@ -48,22 +48,26 @@ def command(
     """Make a repository with what is at a URL.
 
     URL becomes its remote “origin”. DIRECTORY is by default named as the last part of URL. Later pulls keep what
-    --filter, --since, --depth and --no-objects say.
+    --filter, --since, --depth and --no-objects say. One that was stopped goes on where it was when it is run again.
     """
     from cas.repository.exchange import clone
 
-    with Progress(f"cloning {url}") as progress:
-        repository, done = clone(
-            url,
-            directory,
-            options=read_options(pairs),
-            filter=patterns,
-            since=since,
-            depth=depth,
-            objects=not no_objects,
-            author=find_author(),
-            jobs=jobs,
-            progress=progress.show,
-        )
+    try:
+        with Progress(f"cloning {url}") as progress:
+            repository, done = clone(
+                url,
+                directory,
+                options=read_options(pairs),
+                filter=patterns,
+                since=since,
+                depth=depth,
+                objects=not no_objects,
+                author=find_author(),
+                jobs=jobs,
+                progress=progress.show,
+            )
+    except KeyboardInterrupt:
+        terminal.note("run it again to go on: what has arrived is not fetched again")
+        raise
     terminal.closes(repository)
     return print_transfer(terminal, done, f"cloned into {repository.root.parent} from", as_json=as_json)

@@ -19,7 +19,7 @@ from cas.remotes.options import check_options
 from cas.remotes.urls import parse
 from cas.storage.durable import replace_file, storage_errors
 
-__all__ = ["ON_DEMAND", "RemoteSettings", "add", "find", "known", "remove", "set_url"]
+__all__ = ["ON_DEMAND", "RemoteSettings", "add", "checked", "find", "known", "remove", "section_text", "set_url"]
 
 ON_DEMAND = "on-demand"
 _PARTIAL = ("filter", "since", "depth", "objects")
@@ -73,14 +73,14 @@ def find(settings: Mapping[str, Any], name: str | None) -> RemoteSettings:
 
 def add(config: Path, remote: RemoteSettings) -> None:
     """Add a remote to a config. Raises UsageError where the name is taken."""
-    checked = _checked(remote)
+    added = checked(remote)
     with _editing(config) as form:
-        if checked.name in form.setdefault("remote", {}):
+        if added.name in form.setdefault("remote", {}):
             raise UsageError(
-                f"there is a remote {checked.name} already: {form['remote'][checked.name].get('url')}",
-                hint=f"change it: cas remote set-url {checked.name} URL",
+                f"there is a remote {added.name} already: {form['remote'][added.name].get('url')}",
+                hint=f"change it: cas remote set-url {added.name} URL",
             )
-        form["remote"][checked.name] = _section(checked)
+        form["remote"][added.name] = _section(added)
 
 
 def remove(config: Path, name: str) -> None:
@@ -98,15 +98,23 @@ def set_url(config: Path, name: str, url: str, options: Mapping[str, str] | None
         before = find(form, name)
         same = parse(url).scheme == parse(before.url).scheme
         kept = options if options is not None else before.options if same else {}
-        form["remote"][name] = _section(_checked(before._replace(url=url, options=kept)))
+        form["remote"][name] = _section(checked(before._replace(url=url, options=kept)))
 
 
-def _checked(remote: RemoteSettings) -> RemoteSettings:
+def checked(remote: RemoteSettings) -> RemoteSettings:
+    """The remote as its config says it. Raises UsageError, UnsupportedRemote, InvalidRefName."""
     check_remote(remote.name)
     location = parse(remote.url)
     # A directory is meant from where its path was written, and used from anywhere.
     url = str(Path(location.path).absolute()) if location.scheme == "file" else location.url
     return remote._replace(url=url, options=check_options(location.scheme, remote.options))
+
+
+def section_text(remote: RemoteSettings) -> str:
+    """A remote's section, to stand at the end of a config that has no remotes yet."""
+    import tomli_w
+
+    return "\n" + tomli_w.dumps({"remote": {remote.name: _section(checked(remote))}})
 
 
 def _section(remote: RemoteSettings) -> dict[str, Any]:
@@ -122,7 +130,7 @@ def _read(name: str, section: Any) -> RemoteSettings:
     depth = partial.pop("depth", None)
     texts = {key: str(value) for key, value in partial.items()}
     options = {key: _text(value) for key, value in rest.items()}
-    return _checked(RemoteSettings(name, section["url"], options, depth=None if depth is None else int(depth), **texts))
+    return checked(RemoteSettings(name, section["url"], options, depth=None if depth is None else int(depth), **texts))
 
 
 def _text(value: object) -> str:

@@ -302,8 +302,8 @@ def clone(
 
     ``filter`` are patterns of names, ``since`` a time (``2024-01``), ``depth`` versions of each ref; without
     ``objects`` only refs and records are taken, and objects come when they are first used. Later pulls keep to this.
-    One that was stopped goes on where it was when it is asked for again, or by a pull. Nothing is left behind where it
-    fails in a way that another attempt would meet too. Raises UsageError where the directory holds a repository already.
+    One that was stopped goes on where it was when it is asked for again, or by a pull. Nothing is left behind where
+    it fails in a way that another attempt would meet too. Raises UsageError where the directory holds a repository.
     """
     import shutil
     from pathlib import Path
