@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, SpanEntry, VersionEntry
 from cas.refs.names import collision_key
@@ -23,11 +23,6 @@ ORDER BY stamp DESC, writing DESC LIMIT 1
 """
 
 _PART = "INSERT OR IGNORE INTO part (name, key, value, stamp, ref) VALUES (?, ?, ?, ?, ?)"
-# A ref with its tip, for one whose entries are all in `version` and that has no tomb.
-_NEW_REF = """
-INSERT INTO ref (id, name, partition, tip, stamp) SELECT ?1, ?2, ?3, v.id, v.stamp FROM (SELECT 1) LEFT JOIN (
-    SELECT id, stamp FROM version WHERE ref = ?1 ORDER BY stamp DESC, writing DESC LIMIT 1) AS v
-"""
 # So many rows are inserted without indexes, which are then made anew, where the table held fewer: a third of the time.
 _BULK = 20_000
 
@@ -53,8 +48,8 @@ class Ingest:
             for number, entry in zip(numbers, versions, strict=True)
             if number not in self._fresh
         }
-        self._insert_versions(numbers, versions)
-        self._insert_refs()
+        first = self._insert_versions(numbers, versions)
+        self._insert_refs(None if first is None else _tips(self._fresh, numbers, versions, first))
         for other in entries:
             if isinstance(other, AliasEntry):
                 self._alias(other)
@@ -68,11 +63,15 @@ class Ingest:
                 self._span(other)
         self._move_tips(moved)
 
-    def _insert_versions(self, numbers: Sequence[int], versions: Sequence[VersionEntry]) -> None:
+    def _insert_versions(self, numbers: Sequence[int], versions: Sequence[VersionEntry]) -> int | None:
+        """Add versions, given the refs that they are of; the first one's id, where all were new and ids count up."""
         unhex = bytes.fromhex
+        first: int = self._db.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM version").fetchone()[0]
         rows = [
-            (number, version, unhex(literal), unhex(artifact), unhex(span) if span else None, stamp, write)
-            for number, (_, _, version, literal, artifact, span, stamp, write) in zip(numbers, versions, strict=True)
+            (ident, number, version, unhex(literal), unhex(artifact), unhex(span) if span else None, stamp, write)
+            for ident, number, (_, _, version, literal, artifact, span, stamp, write) in zip(
+                itertools.count(first), numbers, versions, strict=False
+            )
         ]
         indexes: list[tuple[str, str]] = []
         if len(rows) >= _BULK and self._db.execute("SELECT COUNT(*) FROM version").fetchone()[0] < len(rows):
@@ -81,32 +80,37 @@ class Ingest:
             ).fetchall()
         for name, _ in indexes:
             self._db.execute(f'DROP INDEX "{name}"')
-        self._db.executemany(
-            "INSERT OR IGNORE INTO version (ref, version, literal, artifact, span, stamp, writing)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        inserted = self._db.executemany(
+            "INSERT OR IGNORE INTO version (id, ref, version, literal, artifact, span, stamp, writing)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
-        )
+        ).rowcount
         for _, statement in indexes:
             self._db.execute(statement)
+        return first if inserted == len(rows) else None
 
-    def _insert_refs(self) -> None:
-        """Give the fresh refs their rows, with the tips that their versions make."""
-        if not self._fresh:
+    def _insert_refs(self, tips: dict[int, tuple[int, int]] | None) -> None:
+        """Give the fresh refs their rows, with the tips (id and stamp) that their versions make; asked for where
+        versions were there already."""
+        fresh, names = self._fresh, self._names
+        if not fresh:
             return
-        names = self._names
+        if tips is None:
+            found = "SELECT id, stamp FROM version WHERE ref = ? ORDER BY stamp DESC, writing DESC LIMIT 1"
+            asked = {ref: self._db.execute(found, (ref,)).fetchone() for ref in fresh}
+            tips = {ref: row for ref, row in asked.items() if row is not None}
+        nothing = (None, None)
         self._db.executemany(
-            _NEW_REF, [(ref, names[name], partition.text) for ref, (name, partition) in self._fresh.items()]
+            "INSERT INTO ref (id, name, partition, tip, stamp) VALUES (?, ?, ?, ?, ?)",
+            [(ref, names[name], partition.text, *tips.get(ref, nothing)) for ref, (name, partition) in fresh.items()],
         )
-        kept = [(ref, name, partition) for ref, (name, partition) in self._fresh.items() if partition != EMPTY]
-        if kept:
-            stamps = dict(self._db.execute("SELECT id, stamp FROM ref WHERE id >= ?", (min(self._fresh),)).fetchall())
-            parts = [
-                (names[name], key, value, stamps[ref], ref)
-                for ref, name, partition in kept
-                if stamps[ref] is not None
-                for key, value in _pairs(partition)
-            ]
-            self._db.executemany(_PART, parts)
+        parts = [
+            (names[name], key, value, tips[ref][1], ref)
+            for ref, (name, partition) in fresh.items()
+            if ref in tips and partition != EMPTY
+            for key, value in _pairs(partition)
+        ]
+        self._db.executemany(_PART, parts)
         self._fresh = {}
 
     def _prefetch(self, versions: Sequence[VersionEntry]) -> None:
@@ -236,6 +240,19 @@ class Ingest:
                 "DELETE FROM part WHERE name = ? AND key = ? AND value = ? AND stamp = ? AND ref = ?", drop
             )
         self._db.executemany(_PART, parts)
+
+
+def _tips(
+    refs: Container[int], numbers: Sequence[int], versions: Sequence[VersionEntry], first: int
+) -> dict[int, tuple[int, int]]:
+    """The ids, counted from ``first``, and stamps of the latest versions of refs that have no others."""
+    found: dict[int, tuple[int, str, int]] = {}
+    for ident, number, entry in zip(itertools.count(first), numbers, versions, strict=False):
+        if number in refs:
+            order = (entry.stamp, entry.write, ident)
+            if number not in found or order > found[number]:
+                found[number] = order
+    return {number: (ident, stamp) for number, (stamp, _, ident) in found.items()}
 
 
 def _pairs(partition: Partition) -> tuple[tuple[str, str], ...]:
