@@ -17,7 +17,7 @@ from cas.errors import DeclarationError, NoRepository, UsageError
 from cas.flows.facts import Facts
 from cas.flows.inputs import KeyOf, TimeOf
 from cas.flows.interface import as_query
-from cas.flows.on_artifact import OnArtifact
+from cas.flows.on_artifact import OnArtifact, stated
 from cas.flows.query import ArtifactQuery
 from cas.flows.run import entered_run
 from cas.flows.task import Flow, Task
@@ -48,7 +48,11 @@ class LaunchPlan:
     ) -> LaunchPlan:
         """A checked plan. Raises DeclarationError for unknown inputs, and those that a trigger leaves open."""
         check_name(name)
-        plan = LaunchPlan(name, _flow(workflow), dict(default_inputs or {}), dict(fixed_inputs or {}), trigger)
+        if trigger is not None and not isinstance(trigger, OnArtifact):
+            raise DeclarationError(f"plan {name!r}: {trigger!r:.80} is no trigger", hint="trigger=OnArtifact(A, …)")
+        defaults = stated(default_inputs, f"default_inputs of plan {name!r}")
+        fixed = stated(fixed_inputs, f"fixed_inputs of plan {name!r}")
+        plan = LaunchPlan(name, _flow(workflow), defaults, fixed, trigger)
         _check(plan)
         return plan
 

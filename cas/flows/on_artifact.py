@@ -10,12 +10,12 @@ from cas.errors import DeclarationError, PartitionError
 from cas.flows.facts import Facts
 from cas.flows.inputs import Input, KeyOf, TimeOf
 from cas.flows.interface import as_query
-from cas.flows.query import Reference, settle
+from cas.flows.query import ArtifactQuery, Reference, settle
 from cas.flows.rendering import parse_time
 from cas.flows.wanted import Wanted
 from cas.repository import ArtifactVersion
 
-__all__ = ["OnArtifact"]
+__all__ = ["OnArtifact", "stated"]
 
 
 class OnArtifact:
@@ -36,7 +36,7 @@ class OnArtifact:
         if query.inputs or query.references:
             raise DeclarationError(f"a trigger's query states values only: {query!r}")
         self.query = query
-        self.inputs = dict(inputs or {})
+        self.inputs = stated(inputs, "the inputs of a trigger")
         for name, value in self.inputs.items():
             self._check_input(name, value)
 
@@ -65,9 +65,16 @@ class OnArtifact:
         query = as_query(value)
         if query is None:
             return value
-        if query.facts.address == self.facts.address and not query.keys and query.time is None:
-            return version
-        return query.referring(self.facts, reference)
+        return version if self._is_itself(query, version) else query.referring(self.facts, reference)
+
+    def _is_itself(self, query: ArtifactQuery, version: ArtifactVersion) -> bool:
+        """Whether an input is the triggering artifact: its declaration, whose fixed keys and version this one has."""
+        facts = query.facts
+        if facts.address != self.facts.address or query.strict or query.time is not None:
+            return False
+        if query.keys != dict(facts.fixed) or facts.version not in (None, version.version):
+            return False
+        return settle(query, {}, {}).matches(version.partitions, version.time)
 
     def _check_input(self, name: str, value: object) -> None:
         query = as_query(value)
@@ -82,6 +89,15 @@ class OnArtifact:
 
     def __repr__(self) -> str:
         return f"OnArtifact({self.query!r}, inputs={self.inputs!r})"
+
+
+def stated(inputs: object, what: str) -> dict[str, Any]:
+    """Inputs by name, as they were given. Raises DeclarationError for what is no mapping of names."""
+    if inputs is None:
+        return {}
+    if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
+        raise DeclarationError(f"{what} are given by name, not as {inputs!r:.80}", hint='inputs={"region": …}')
+    return dict(inputs)
 
 
 def _moment(name: str, value: TimeOf, version: ArtifactVersion) -> datetime:

@@ -31,6 +31,9 @@ def shown(data: int, region: str, before: datetime, other: int | None, n: int = 
         ({"default_inputs": {"region": OTHER.partitions.region}}, "known to the inputs of a trigger only"),
         ({"default_inputs": {"data": RIDES.query(region=Inputs.nope)}}, "the function has no such input"),
         ({"default_inputs": {"data": RIDES.query(region=OTHER.partitions.region)}}, "refers to 'other'"),
+        ({"default_inputs": ["region"]}, "default_inputs of plan 'plan' are given by name"),
+        ({"fixed_inputs": "region"}, "fixed_inputs of plan 'plan' are given by name"),
+        ({"trigger": RIDES}, "is no trigger"),
         ({"trigger": OnArtifact(RIDES)}, "nothing gives 'region', 'kickoff' when it is triggered"),
         ({"trigger": OnArtifact(RIDES, inputs={"nope": 1})}, "has no input 'nope' \\(trigger input\\)"),
     ],
@@ -50,6 +53,7 @@ def test_plans_have_a_name_that_refs_may_have():
     [
         (lambda: OnArtifact([RIDES, OTHER]), "exactly one artifact, not on 2"),
         (lambda: OnArtifact("rides"), "an artifact or a query"),
+        (lambda: OnArtifact(RIDES, inputs=[RIDES]), "the inputs of a trigger are given by name"),
         (lambda: OnArtifact(RIDES.query(region=Inputs.x)), "states values only"),
         (lambda: OnArtifact(RIDES, inputs={"x": OTHER.partitions.region}), "refers to 'other'; only 'rides' triggers"),
         (lambda: OnArtifact(RIDES, inputs={"x": Inputs.y}), "nothing gives it"),

@@ -58,6 +58,21 @@ def told(made):
     return [(one.plan, one.trigger.partition("#")[0], one.status, one.result) for one in made]
 
 
+def test_an_artifact_with_fixed_keys_is_itself_as_an_input(repo):
+    zurich = Artifact(name="rides", partitions={"region": "ZRH"}, time_partitioned=True)
+    inputs = {"region": "ZRH", "data": zurich}
+    plans = [
+        LaunchPlan.create("fixed", train, trigger=OnArtifact(zurich, inputs=inputs)),
+        LaunchPlan.create("any", train, trigger=OnArtifact(RIDES, inputs=inputs)),
+    ]
+    put(repo, 1, day=1)
+    put(repo, 2, day=2)
+    put(repo, 3, "BSL")
+    run_triggers(plans)
+    # What triggered, where it is the artifact that is meant; else the latest of that.
+    assert RAN == [("ZRH", 1), ("ZRH", 2), ("ZRH", 1), ("ZRH", 2), ("ZRH", 2)]
+
+
 def test_each_version_launches_once(repo):
     put(repo, 1)
     put(repo, 2, "BSL")
