@@ -7,9 +7,10 @@ is decided here and in ``faults.py``, once for all.
 from __future__ import annotations
 
 import builtins
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, cast
 
 from cas.errors import (
     AuthError,
@@ -92,38 +93,59 @@ _NEVER = _Failure(RemoteError("no attempt was allowed"), Fault.OTHER)
 class ReadStore:
     """A remote that can be read (cas.storage.contract.ReadableStore). Safe to use from several threads."""
 
-    def __init__(self, client: Client, retry: Retry | None = None) -> None:
-        self._client = client
+    def __init__(self, make: Callable[[], Client], retry: Retry | None = None) -> None:
+        self._make = make
+        self._process = os.getpid()
+        self._client = client = make()
+        self._left: builtins.list[Client] = []
+        self._retry = retry
         self.retry = retry or Retry(client.attempts)
         self.listable = client.listable
         self.url = client.url
-        look = getattr(client, "folders", None)
         self.folders: Callable[[str], builtins.list[str]] | None = None
         """From ``refs/`` to the names of the folders in it, in one request for a thousand; None: it cannot tell."""
-        if look is not None:
-            self.folders = lambda prefix: self._attempt("listing", prefix, lambda: sorted(look(prefix)))
         self.list_after: Callable[[str, str], builtins.list[FileInfo]] | None = None
         """As ``list``, but only the names after one; the store is not asked for the others. None: it cannot."""
-        if getattr(client, "walk_after", None) is not None:
-            self.list_after = self._list_after
+        self._tell_abilities()
+
+    @property
+    def client(self) -> Client:
+        """What talks to the store; in a forked child one of its own, since threads and connections are the parent's."""
+        if self._process != os.getpid():
+            self._left.append(self._client)  # not to be closed here, nor collected: that would say so to the server
+            self._client, self._process = self._make(), os.getpid()
+            self.retry = self._retry or Retry(self._client.attempts)
+            self._tell_abilities()
+        return self._client
+
+    def _tell_abilities(self) -> None:
+        self.folders = self._folders if getattr(self._client, "folders", None) is not None else None
+        self.list_after = self._list_after if getattr(self._client, "walk_after", None) is not None else None
 
     def list(self, prefix: str) -> Iterator[FileInfo]:
         """The files whose name begins with ``prefix``, by name; fresh on every call."""
         if not self.listable:
             raise RemoteError(f"{self.url} cannot be listed", hint="ask for names that are known")
         try:
-            found = self._attempt("listing", prefix, lambda: builtins.list(self._client.walk(prefix)))
+            found = self._attempt("listing", prefix, lambda: builtins.list(self.client.walk(prefix)))
         except FileNotFoundError as error:
             raise self._homeless() from error
         return iter(sorted(found))
 
+    def _folders(self, prefix: str) -> builtins.list[str]:
+        look: Callable[[str], builtins.list[str]] | None = getattr(self.client, "folders", None)
+        found = look or (lambda prefix: [info.name[len(prefix) :].partition("/")[0] for info in self.list(prefix)])
+        return self._attempt("listing", prefix, lambda: sorted(set(found(prefix))))
+
     def _list_after(self, prefix: str, name: str) -> builtins.list[FileInfo]:
-        walk: Callable[[str, str], Iterator[FileInfo]] = getattr(self._client, "walk_after")  # noqa: B009 - optional
+        walk: Callable[[str, str], Iterator[FileInfo]] | None = getattr(self.client, "walk_after", None)
+        if walk is None:  # a forked child may use another library than its parent
+            return [info for info in self.list(prefix) if info.name > name]
         return self._attempt("listing", prefix, lambda: sorted(walk(prefix, name)))
 
     def made(self, info: FileInfo) -> bool:
         """Whether a file that was listed is for certain one that this store created, so that it need not be read."""
-        tell: Callable[[FileInfo], bool] | None = getattr(self._client, "made", None)
+        tell: Callable[[FileInfo], bool] | None = getattr(self.client, "made", None)
         return tell is not None and tell(info)
 
     def exists(self, name: str) -> bool:
@@ -140,7 +162,7 @@ class ReadStore:
             return b""
         end = None if length is None else offset + length
         try:
-            reply = self._attempt("reading", name, lambda: self._client.get(name, offset, end))
+            reply = self._attempt("reading", name, lambda: self.client.get(name, offset, end))
         except _RangeError:
             return self._past_end(name, offset)
         self._check_length(name, offset, length, reply)
@@ -148,10 +170,11 @@ class ReadStore:
 
     def close(self) -> None:
         """Let go of connections; the store is not used after it."""
-        self._client.close()
+        if self._process == os.getpid():
+            self._client.close()
 
     def _info(self, name: str) -> FileInfo | None:
-        return self._attempt("looking for", name, lambda: self._client.info(name))
+        return self._attempt("looking for", name, lambda: self.client.info(name))
 
     def _present(self, name: str) -> FileInfo:
         info = self._info(name)
@@ -197,7 +220,7 @@ class ReadStore:
     def _once(self, call: Callable[[], T]) -> T | _Failure:
         try:
             return call()
-        except self._client.errors as error:
+        except self.client.errors as error:
             return _Failure(error, fault_of(error))
 
     def _typed(self, doing: str, name: str, error: Exception, fault: Fault) -> Exception:
@@ -220,9 +243,12 @@ class ReadStore:
 class WriteStore(ReadStore):
     """A remote that can also be written (cas.storage.contract.UploadingStore)."""
 
-    def __init__(self, client: WritingClient, retry: Retry | None = None) -> None:
-        super().__init__(client, retry)
-        self._writing = client
+    def __init__(self, make: Callable[[], WritingClient], retry: Retry | None = None) -> None:
+        super().__init__(make, retry)
+
+    @property
+    def _writing(self) -> WritingClient:
+        return cast("WritingClient", self.client)
 
     def create(self, name: str, content: bytes) -> bool:
         """Create the file if it is absent, durably and atomically; False where another content has the name.

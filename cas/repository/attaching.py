@@ -47,6 +47,7 @@ class AttachedRepository(Repository):
         self._settings = url
         self._cache_bytes = cache_bytes
         self._temporary = temporary
+        self._process = os.getpid()
         self._attach()
 
     def _attach(self) -> None:
@@ -77,7 +78,7 @@ class AttachedRepository(Repository):
             note_use(self.objects)
             trim(self.objects, self.remotes.open(_NAME).inventory, self._cache_bytes)
         super().close()
-        if self._temporary:
+        if self._temporary and self._process == os.getpid():  # a forked child uses its parent's
             import shutil
 
             shutil.rmtree(self.root.parent, ignore_errors=True)

@@ -194,15 +194,15 @@ def counted(repo: cas.Repository) -> Iterator[Counter[str]]:
     class Counting:
         def __getattr__(self, name: str) -> object:
             found = getattr(client, name)
-            if name in ("get", "info", "walk", "folders", "put_new", "put_new_file", "remove"):
+            if name in ("get", "info", "walk", "folders", "walk_after", "put_new", "put_new_file", "remove"):
                 seen[name] += 1
             return found
 
-    store._client = store._writing = Counting()
+    store._client = Counting()
     try:
         yield seen
     finally:
-        store._client = store._writing = client
+        store._client = client
 
 
 def put_pieces(put: Callable[[str, bytes], object], source: Path, turn: int) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from cas.clock import from_datetime
 from cas.errors import UnsupportedRemote
+from cas.remotes.backends.choosing import takes_obstore
 from cas.remotes.backends.fsspec_client import FsspecClient
-from cas.remotes.backends.loading import installed, load
+from cas.remotes.backends.loading import load
 from cas.remotes.options import flag, seconds
 from cas.remotes.store import WriteStore, WritingClient
 from cas.remotes.urls import Location
@@ -19,10 +20,13 @@ __all__ = ["open_store"]
 
 def open_store(location: Location, options: Mapping[str, str]) -> WriteStore:
     """The container, through obstore where it is installed, else through adlfs."""
-    client = options.get("client", "auto")
-    if client == "obstore" or (client == "auto" and installed("obstore")):
-        return WriteStore(_through_obstore(location, options))
-    return WriteStore(AzClient(location, options))
+
+    def make() -> WritingClient:
+        if takes_obstore(options, "az", "adlfs"):
+            return _through_obstore(location, options)
+        return AzClient(location, options)
+
+    return WriteStore(make)
 
 
 class AzClient(FsspecClient):

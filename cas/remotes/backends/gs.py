@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from cas.clock import from_datetime
+from cas.remotes.backends.choosing import takes_obstore
 from cas.remotes.backends.fsspec_client import FsspecClient
-from cas.remotes.backends.loading import installed, load
+from cas.remotes.backends.loading import load
 from cas.remotes.options import flag, seconds
 from cas.remotes.store import WriteStore, WritingClient
 from cas.remotes.urls import Location
@@ -18,10 +19,13 @@ __all__ = ["open_store"]
 
 def open_store(location: Location, options: Mapping[str, str]) -> WriteStore:
     """The bucket, through obstore where it is installed, unless anonymously: obstore signs all writes; else gcsfs."""
-    client = options.get("client", "auto")
-    if client == "obstore" or (client == "auto" and installed("obstore") and not flag(options, "anonymous")):
-        return WriteStore(_through_obstore(location, options))
-    return WriteStore(GsClient(location, options))
+
+    def make() -> WritingClient:
+        if takes_obstore(options, "gs", "gcsfs", lacks=flag(options, "anonymous")):
+            return _through_obstore(location, options)
+        return GsClient(location, options)
+
+    return WriteStore(make)
 
 
 class GsClient(FsspecClient):

@@ -33,7 +33,7 @@ _MOVED = frozenset({301, 302, 303, 307, 308})
 
 def open_store(location: Location, options: Mapping[str, str]) -> ReadStore:
     """The files below a URL, read-only."""
-    return ReadStore(HttpClient(location, options))
+    return ReadStore(lambda: HttpClient(location, options))
 
 
 class HttpProblem(Exception):

@@ -21,7 +21,7 @@ _CREATING = threading.Lock()
 
 def open_store(location: Location, _options: Mapping[str, str]) -> WriteStore:
     """The files below a path; every store of one name in this process sees the same ones."""
-    return WriteStore(MemoryClient(location))
+    return WriteStore(lambda: MemoryClient(location))
 
 
 class MemoryClient:

@@ -16,6 +16,7 @@ from typing import Any
 
 from cas.clock import from_datetime
 from cas.errors import RemoteProtocol
+from cas.remotes.backends.choosing import enter_obstore
 from cas.remotes.backends.loading import load
 from cas.remotes.options import seconds
 from cas.remotes.store import Reply
@@ -151,6 +152,7 @@ class ObstoreClient:
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
+        enter_obstore()
         try:
             yield
         except self._base as error:

@@ -32,7 +32,7 @@ _PIECE = 4 << 20
 
 def open_store(location: Location, options: Mapping[str, str]) -> WriteStore:
     """The directory on the server, which the first create makes."""
-    return WriteStore(SftpClient(location, options))
+    return WriteStore(lambda: SftpClient(location, options))
 
 
 class SftpClient:
