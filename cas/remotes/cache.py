@@ -73,7 +73,8 @@ def _trim(objects: ObjectStore, inventory: Inventory, limit: int) -> int:
 def _is_there(pack: Pack, inventory: Inventory) -> bool:
     """Whether the remote holds all that a pack does, by first eight bytes of keys."""
     keys = bytes(pack.prefixes())
-    wanted = {keys[at : at + 8] for at in range(0, len(keys), 8)}
+    rest = bytes(24)  # what is asked for are whole keys, of which only these bytes count
+    wanted = {keys[at : at + 8] + rest for at in range(0, len(keys), 8)}
     if not inventory.missing(wanted):
         return True
     inventory.look()
