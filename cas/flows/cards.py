@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cas.errors import DeclarationError
+from cas.errors import DeclarationError, NotFound, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +37,7 @@ class Card:
     default_name = "card"
 
     def __init__(self, content: object, *, form: str = "md", name: str | None = None) -> None:
-        if form not in MEDIA_TYPES:
-            raise DeclarationError(f"no card form {form!r}; there are {', '.join(MEDIA_TYPES)}")
+        _check_form(form)
         self.name = name or self.default_name
         self.form = form
         self.content = _content(content, form)
@@ -52,7 +51,15 @@ class Card:
     def from_file(cls, path: str | Path, *, name: str | None = None) -> Card:
         """A card with a file's bytes; its suffix says the form, its stem the name."""
         path = Path(path)
-        return Card(path.read_bytes(), form=path.suffix.lstrip(".").lower(), name=name or path.stem)
+        form = path.suffix.lstrip(".").lower()
+        _check_form(form)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"no such file: {path}", hint="a card is made of a file that is there") from None
+        except OSError as fault:
+            raise UsageError(f"cannot read the card {path}: {fault.strerror}") from fault
+        return Card(content, form=form, name=name or path.stem)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r}, form={self.form!r}, {len(self.content)} bytes)"
@@ -65,9 +72,12 @@ class ModelCard(Card):
 
 
 class DataCard(Card):
-    """A page of Markdown about a table, written or drawn from the table itself."""
+    """A page of Markdown about a table: Markdown, or the table that it is drawn from."""
 
     default_name = "data"
+
+    def __init__(self, content: object, *, form: str = "md", name: str | None = None) -> None:
+        super().__init__(frame_page(content, 5) if _is_frame(content) else content, form=form, name=name)
 
     @classmethod
     def from_dataframe(cls, frame: pd.DataFrame, *, rows: int = 5, name: str | None = None) -> DataCard:
@@ -93,8 +103,8 @@ def as_card(given: object) -> Card:
         return Card.from_file(given)
     if isinstance(given, (Mapping, list)):
         return Card(given, form="json")
-    if hasattr(given, "columns") and hasattr(given, "dtypes"):
-        return DataCard(frame_page(given, 5))
+    if _is_frame(given):
+        return DataCard(given)
     raise DeclarationError(
         f"a {type(given).__name__} cannot be a card", hint="give a ModelCard, a DataCard, Markdown text or a path"
     )
@@ -139,6 +149,15 @@ def _row(cells: Iterable[object]) -> str:
 
 def _cell(value: object) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _check_form(form: str) -> None:
+    if form not in MEDIA_TYPES:
+        raise DeclarationError(f"no card form {form!r}; there are {', '.join(MEDIA_TYPES)}")
+
+
+def _is_frame(given: object) -> bool:
+    return hasattr(given, "columns") and hasattr(given, "dtypes")
 
 
 def _content(content: object, form: str) -> bytes:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cas.errors import DeclarationError
+from cas.errors import DeclarationError, NotFound, UsageError
 from cas.flows import Card, DataCard, ModelCard
 from cas.flows.cards import as_card, named
 
@@ -29,6 +29,21 @@ def test_a_data_card_draws_a_table():
     assert "| a | float64 | 1 | 1.0 | 2.0 |" in text
     assert "b\\|c" in text
     assert "| 2.0 | y z |" in text
+
+
+def test_a_data_card_is_made_of_a_table_too():
+    frame = pd.DataFrame({"a": range(9)})
+    assert DataCard(frame).content == DataCard.from_dataframe(frame).content == as_card(frame).content
+
+
+def test_files_that_cannot_be_cards(tmp_path):
+    with pytest.raises(NotFound, match="no such file"):
+        as_card(tmp_path / "gone.md")
+    with pytest.raises(DeclarationError, match="no card form 'zip'"):
+        Card.from_file(tmp_path / "gone.zip")
+    (tmp_path / "folder.md").mkdir()
+    with pytest.raises(UsageError, match="cannot read the card"):
+        Card.from_file(tmp_path / "folder.md")
 
 
 def test_a_column_without_order_has_no_extent():
