@@ -21,7 +21,7 @@ from cas.flows.cards import Card
 from cas.flows.facts import Facts
 from cas.flows.inputs import Input
 from cas.flows.query import make_query
-from cas.flows.rendering import moved_time, render, render_time
+from cas.flows.rendering import check_rendered, moved_time, render, render_time
 from cas.refs.partitions import Partition
 from cas.repository import ArtifactVersion, Repository
 
@@ -74,6 +74,10 @@ class Binding:
         bound = [value for _, value in sorted(self.keys.items()) if isinstance(value, Input)]
         return (*bound, self.time) if isinstance(self.time, Input) else tuple(bound)
 
+    def __hash__(self) -> int:
+        # A union of annotations is made of hashes.
+        return hash((self.facts.address, tuple(sorted(self.keys)), self.time))
+
     def __repr__(self) -> str:
         bound = [f"{key}={value!r}" for key, value in sorted(self.keys.items())]
         bound += [] if self.time is None else [f"time_partition={self.time!r}"]
@@ -105,6 +109,8 @@ def bind(binding: Binding, partitions: Mapping[str, object]) -> Binding:
                 f"partition {key!r} of {facts.name!r} must be a str or Inputs.<name>, not {value!r}",
                 hint="values known only at run time go into the call: return artifact(value, key=…)",
             )
+        if isinstance(value, str):
+            facts.check_text(key, value)
         if keys.setdefault(key, value) != value:
             raise DeclarationError(f"partition {key!r} of {facts.name!r} is bound twice: {keys[key]!r} and {value!r}")
     return replace(binding, keys=keys, time=time)
@@ -157,7 +163,7 @@ def _rendered(facts: Facts, key: str, value: object, arguments: Mapping[str, obj
     if isinstance(value, Input):
         what = f"{what} ({value!r})"
         value = moved_time(_argument(value, arguments, what), value.offset, what)
-    return render(value, what)
+    return check_rendered(render(value, what), what)
 
 
 def _rendered_time(facts: Facts, value: object, arguments: Mapping[str, object]) -> str:

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from cas.errors import DeclarationError, InvalidRefName
+from cas.errors import DeclarationError, InvalidRefName, RefSyntax
 from cas.refs.names import check_declared_keys, check_domain, check_name, check_project, check_version
-from cas.refs.partitions import Granularity
+from cas.refs.partitions import Granularity, check_value
 
 __all__ = ["Address", "Facts", "declare", "type_text"]
 
@@ -43,6 +43,13 @@ class Facts(NamedTuple):
             f"artifact {self.name!r} has no partition key {key!r}: {has}",
             hint=f"did you mean {near[0]!r}?" if near else None,
         )
+
+    def check_text(self, key: str, text: str) -> None:
+        """Raise DeclarationError unless a partition key can have this value."""
+        try:
+            check_value(text)
+        except RefSyntax as fault:
+            raise DeclarationError(f"partition {key!r} of {self.name!r}: {fault.message}", hint=fault.hint) from None
 
     def check_timed(self) -> Granularity:
         """The granularity; raises DeclarationError unless the artifact is time-partitioned."""
@@ -98,7 +105,7 @@ def declare(
         check_domain(domain)
     if version is not None:
         check_version(version)
-    return Facts(
+    made = Facts(
         name=name,
         project=project,
         domain=domain,
@@ -109,6 +116,9 @@ def declare(
         strict=strict,
         type=type,
     )
+    for key, value in made.fixed:
+        made.check_text(key, value)
+    return made
 
 
 def type_text(facts: Facts) -> str | None:
@@ -146,7 +156,7 @@ def _checked_granularity(name: str, timed: bool, given: Granularity | str | None
     if given is None:
         return Granularity.DAY
     try:
-        return Granularity(given.lower())
+        return Granularity(given.lower() if isinstance(given, str) else given)
     except ValueError:
         choices = ", ".join(g.name for g in Granularity)
         raise DeclarationError(f"artifact {name!r}: no granularity {given!r}; there are {choices}") from None

@@ -69,6 +69,8 @@ class Interface:
     @staticmethod
     def of(function: Callable[..., Any], namespace: Mapping[str, Any] | None = None) -> Interface:
         """Inspect a function; ``namespace`` holds the local names its annotations may use. Raises DeclarationError."""
+        if not callable(function):
+            raise DeclarationError(f"{function!r:.80} is no function", hint="put @task or @workflow above a def")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise DeclarationError(f"{function.__name__}() yields; a task or workflow returns its results")
         signature = inspect.signature(function)
@@ -92,7 +94,7 @@ class Interface:
             defaults=_defaults(signature),
         )
         for output in outputs:
-            _check_bound_inputs(interface, output)
+            _check_bound_inputs(interface, output, hints)
         return replace(interface, queries=interface.ordered(queries))
 
     def ordered(self, queries: Mapping[str, ArtifactQuery]) -> dict[str, ArtifactQuery]:
@@ -192,13 +194,29 @@ def _outputs(annotation: Any, function: str) -> tuple[tuple[Output, ...], int | 
         return (Output(None, whole, f"the result of {function}()"),), None
     parts = _tuple_parts(annotation)
     if parts is None:
+        _check_nothing_inside(annotation, function)
         return (), None
-    outputs = [
-        Output(n, bound, f"result {label} of {function}()")
-        for n, (label, part) in enumerate(parts)
-        if (bound := _binding(part, function)) is not None
-    ]
+    outputs = []
+    for n, (label, part) in enumerate(parts):
+        bound = _binding(part, function)
+        if bound is not None:
+            outputs.append(Output(n, bound, f"result {label} of {function}()"))
+        else:
+            _check_nothing_inside(part, function)
     return tuple(outputs), len(parts)
+
+
+def _check_nothing_inside(annotation: Any, function: str) -> None:
+    """Raise DeclarationError where an artifact annotates the members of a result: it would never be published."""
+    for part in get_args(annotation) if get_origin(annotation) is not typing.Literal else ():
+        bound = None if isinstance(part, list) else _binding(part, function)
+        if bound is not None:
+            raise DeclarationError(
+                f"{function}(): {bound.facts.name!r} is inside {annotation!r}; only a result itself, or each of a "
+                "tuple of fixed length, is published",
+                hint="to publish one per element, map a task: cas.map_task(task)(x=[…])",
+            )
+        _check_nothing_inside(part, function)
 
 
 def _tuple_parts(annotation: Any) -> list[tuple[str, Any]] | None:
@@ -253,13 +271,25 @@ def _takes_none(annotation: Any) -> bool:
     return annotation in (None, type(None)) or (_is_union(annotation) and type(None) in get_args(annotation))
 
 
-def _check_bound_inputs(interface: Interface, output: Output) -> None:
+def _check_bound_inputs(interface: Interface, output: Output, hints: Mapping[str, Any]) -> None:
     for bound in output.binding.inputs:
         if bound.name not in interface.names:
             raise DeclarationError(
                 f"{output.where} binds {output.binding.facts.name!r} to {bound!r}, and the function has no such input",
                 hint=f"its inputs are {', '.join(interface.names) or 'none'}",
             )
+        if (held := hints.get(bound.name)) is not None and _is_collection(held):
+            raise DeclarationError(
+                f"{output.where} binds {output.binding.facts.name!r} to {bound!r}, a collection, which has no "
+                f"partition string: {held}",
+                hint="bind a str, int, float, bool, date or datetime",
+            )
+
+
+def _is_collection(annotation: Any) -> bool:
+    if get_origin(annotation) is Annotated:
+        return _is_collection(get_args(annotation)[0])
+    return (get_origin(annotation) or annotation) in (list, dict, set, frozenset, tuple)
 
 
 def caller_names(depth: int) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from cas.flows import parts, reading
 from cas.flows.dataset import PartitionDataset
 from cas.flows.facts import Address, Facts
 from cas.flows.inputs import Input, KeyOf, TimeOf
-from cas.flows.rendering import moved_time, render, render_time
+from cas.flows.rendering import check_rendered, moved_time, parse_time, render, render_time
 from cas.flows.wanted import Wanted
+from cas.refs.names import check_domain, check_project
 
 __all__ = ["ArtifactQuery", "Reference", "make_query", "settle"]
 
@@ -123,7 +124,9 @@ class ArtifactQuery:
 
     def partition_values(self, key: str) -> list[str]:
         """The values that a key (or ``time``) has among the partitions that match, sorted."""
-        if key not in ("time", "time_partition"):
+        if key in ("time", "time_partition"):
+            self.facts.check_timed()
+        else:
             self.facts.check_key(key)
         return reading.partition_values(reading.repository(), settle(self, {}, {}), key)
 
@@ -169,6 +172,10 @@ def make_query(
     for key, value in (partitions or keys).items():
         facts.check_key(key)
         asked[key] = _checked_value(facts, key, value)
+    if project is not None:
+        check_project(project)
+    if domain is not None:
+        check_domain(domain)
     query = ArtifactQuery(
         facts, asked, _checked_time(facts, time), project or facts.project, domain or facts.domain, strict
     )
@@ -205,7 +212,7 @@ def _checked_value(facts: Facts, key: str, value: object) -> object:
         each = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
         return [_checked_value(facts, key, one) for one in each]
     try:
-        return render(value, what)
+        return check_rendered(render(value, what), what)
     except PartitionError as fault:
         raise DeclarationError(fault.message, hint=fault.hint) from None
 
@@ -217,7 +224,9 @@ def _checked_time(facts: Facts, time: object) -> object:
     if isinstance(time, tuple):
         if len(time) != 2:
             raise DeclarationError(f"a range of times of {facts.name!r} has two ends, not {len(time)}: {time!r}")
-        return tuple(None if end is None else _checked_moment(facts, end, text=True) for end in time)
+        ends = tuple(None if end is None else _checked_moment(facts, end, text=True) for end in time)
+        _check_order(facts, ends)
+        return ends
     if isinstance(time, list):
         if not time:
             raise DeclarationError(f"the times in a query of {facts.name!r} are an empty list, which nothing matches")
@@ -225,6 +234,19 @@ def _checked_time(facts: Facts, time: object) -> object:
     if isinstance(time, str):
         return render_time(time, granularity, f"the time partition of {facts.name!r}")
     return _checked_moment(facts, time)
+
+
+def _check_order(facts: Facts, ends: tuple[object, ...]) -> None:
+    """Raise DeclarationError for a range of known times that goes backwards, PartitionError for an end that is none."""
+    known = [
+        None if end is None or isinstance(end, (Input, TimeOf, KeyOf)) else _range_end(facts, end, {}, {})
+        for end in ends
+    ]
+    if known[0] is not None and known[1] is not None and not TimeRange(None, known[1]).holds(known[0]):
+        raise DeclarationError(
+            f"the range of times in a query of {facts.name!r} goes backwards, so nothing matches: {ends!r}",
+            hint="the earlier end comes first",
+        )
 
 
 def _checked_moment(facts: Facts, time: object, *, text: bool = False) -> object:
@@ -260,6 +282,7 @@ def _range_end(facts: Facts, value: object, arguments: Mapping[str, object], ref
     known = _known(value, arguments, references, what)
     granularity = facts.check_timed()
     if isinstance(known, str) and len(known) < len(granularity.truncate(datetime(2000, 1, 1))):
+        parse_time(known, what)
         return known
     return render_time(known, granularity, what)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
 
-from cas.errors import PartitionError
-from cas.refs.partitions import Granularity
+from cas.errors import PartitionError, RefSyntax
+from cas.refs.partitions import Granularity, check_value
 
-__all__ = ["moved_time", "parse_time", "render", "render_time"]
+__all__ = ["check_rendered", "moved_time", "parse_time", "render", "render_time"]
 
 _FORMS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d", 13: "%Y-%m-%dT%H", 16: "%Y-%m-%dT%H:%M", 19: "%Y-%m-%dT%H:%M:%S"}
 
@@ -37,6 +37,14 @@ def render(value: object, what: str) -> str:
         f"{what} is a {type(value).__name__}, which has no partition string",
         hint="give a str, int, float, bool, date or datetime",
     )
+
+
+def check_rendered(text: str, what: str) -> str:
+    """The partition string, if refs can hold it. Raises PartitionError, which says ``what`` it is of."""
+    try:
+        return check_value(text)
+    except RefSyntax as fault:
+        raise PartitionError(f"{what}: {fault.message}", hint=fault.hint) from None
 
 
 def render_time(value: object, granularity: Granularity, what: str) -> str:

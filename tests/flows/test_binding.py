@@ -52,6 +52,7 @@ def test_binding_leaves_the_declaration_and_earlier_bindings_alone():
         (lambda: KEYED.bind_time_partition(Inputs.t), "not time-partitioned"),
         (lambda: DATA(time_partition="2024-01-01"), "must be a datetime, a date or Inputs"),
         (lambda: DATA(time_partition=7), "must be a datetime"),
+        (lambda: DATA(a=""), "partition 'a' of 'my_data': '' cannot be a partition value"),
         (lambda: DATA(a="x")(a="y"), "bound twice"),
         (lambda: DATA(time_partition=Inputs.t)(time_partition=Inputs.u), "bound twice"),
     ],
@@ -133,6 +134,16 @@ def test_fixed_values_hold_for_every_use():
     fixed = Artifact(name="f", partitions={"region": "LAX"})
     assert list(fixed.partitions) == ["region"]
     assert settled(fixed()) == ({"region": "LAX"}, None)
+
+
+def test_a_value_that_refs_cannot_hold_names_its_key():
+    with pytest.raises(PartitionError, match=r"partition 'a' of 'keyed' \(Inputs.x\): '' cannot be a partition value"):
+        settled(KEYED(a=Inputs.x, b="y"), x="")
+
+
+def test_bindings_can_stand_in_unions():
+    assert DATA(a="x")(b=Inputs.y) == DATA(b=Inputs.y, a="x")
+    assert len({DATA(a="x")(b=Inputs.y), DATA(b=Inputs.y, a="x"), DATA(a="y")}) == 2
 
 
 @pytest.mark.parametrize("value", [["x"], {"x": 1}, None, object()])

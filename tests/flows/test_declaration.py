@@ -38,7 +38,9 @@ class Narrower(MyData):
         ({"name": "x", "partition_keys": "region"}, "not a str"),
         ({"name": "x", "partition_keys": [1]}, "not text"),
         ({"name": "x", "time_partitioned": True, "time_partition_granularity": "week"}, "no granularity"),
+        ({"name": "x", "time_partitioned": True, "time_partition_granularity": 5}, "no granularity"),
         ({"name": "x", "partitions": {"a": 1}}, "must be a str"),
+        ({"name": "x", "partitions": {"a": ""}}, "cannot be a partition value"),
         ({"name": "x", "owner": "me"}, "no owner"),
         *[
             ({"name": "x", "partition_keys": [word]}, "reserved")

@@ -34,6 +34,7 @@ def test_outputs_are_found():
     def old_style() -> typing.Tuple[int, Mine]: ...  # noqa: UP006 - both spellings work
     def named() -> Pair: ...
     def optional() -> Optional[Annotated[int, B]]: ...  # noqa: UP045 - both spellings work
+    def optional_bound() -> Optional[Annotated[int, B(k="x")]]: ...  # noqa: UP045
     def plain() -> int: ...
     def many() -> tuple[int, ...]: ...
     def class_in_annotated() -> Annotated[int, Mine]: ...
@@ -48,7 +49,7 @@ def test_outputs_are_found():
     assert outputs(both_with_input) == [(1, "Mine"), (2, "b")]
     assert outputs(old_style) == [(1, "Mine")]
     assert outputs(named) == [(0, "b")]
-    assert outputs(optional) == [(None, "b")]
+    assert outputs(optional) == outputs(optional_bound) == [(None, "b")]
     assert outputs(plain) == outputs(many) == []
     assert outputs(class_in_annotated) == [(None, "Mine")]
     with pytest.raises(DeclarationError, match=r"binds 'b' to Inputs\.x, and the function has no such input"):
@@ -116,11 +117,37 @@ def test_mistakes_are_found_when_decorated(decorate):
         @decorate
         def query() -> Annotated[int, B.query(k="x")]: ...
 
+    with pytest.raises(DeclarationError, match=r"binds 'b' to Inputs\.x, a collection, which has no partition string"):
+
+        @decorate
+        def collection(x: list[str]) -> Annotated[int, B(k=Inputs.x)]: ...
+
+    with pytest.raises(DeclarationError, match="is no function"):
+        decorate(5)
+
     with pytest.raises(DeclarationError, match="yields"):
 
         @decorate
         def generator() -> Annotated[int, B]:
             yield 1
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        list[Mine],
+        dict[str, Annotated[int, B]],
+        tuple[Mine, ...],
+        tuple[int, list[Mine]],
+        Optional[tuple[int, Mine]],  # noqa: UP045 - both spellings work
+    ],
+)
+def test_artifacts_inside_a_result_are_refused(annotation):
+    def made(): ...
+
+    made.__annotations__["return"] = annotation
+    with pytest.raises(DeclarationError, match="only a result itself"):
+        task(made)
 
 
 def test_queries_are_ordered_by_what_they_need():

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from cas.catalog.selection import TimeRange
-from cas.errors import DeclarationError, PartitionError
+from cas.errors import DeclarationError, InvalidRefName, PartitionError
 from cas.flows import Artifact, Granularity, Inputs
 from cas.flows.declaration import facts_of
 from cas.flows.query import Reference, settle
@@ -37,6 +37,10 @@ def wanted(query, references=None, **arguments):
         (lambda: RIDES.query(time=("2024-01",)), "two ends"),
         (lambda: RIDES.query(time=5), "must be a time"),
         (lambda: RIDES.query(time=[]), "empty list"),
+        (lambda: RIDES.query(time=("2024-03", "2024-01")), "goes backwards"),
+        (lambda: RIDES.query(time=(date(2024, 3, 2), "2024-03-01")), "goes backwards"),
+        (lambda: RIDES.query(region=""), "partition 'region' in a query of 'rides': '' cannot be a partition value"),
+        (lambda: OTHER.partition_values("time"), "not time-partitioned"),
         (
             lambda: RIDES.query(region=OTHER.partitions.region, time_partition=MONTHLY.time_partition),
             "several artifacts: 'other', 'monthly'",
@@ -46,6 +50,18 @@ def wanted(query, references=None, **arguments):
 def test_mistakes_are_found_when_declared(make, cause):
     with pytest.raises(DeclarationError, match=cause):
         make()
+
+
+def test_times_and_places_are_checked_when_declared():
+    with pytest.raises(PartitionError, match="'soon', which is not a time"):
+        RIDES.query(time=("soon", None))
+    with pytest.raises(InvalidRefName, match="cannot be a project"):
+        RIDES.query(project="a/b")
+    with pytest.raises(InvalidRefName, match="cannot be a domain"):
+        RIDES.query(domain="a/b")
+    # An end that holds the other is no way back.
+    assert wanted(RIDES.query(time=("2024-03-05", "2024-03"))).times == TimeRange("2024-03-05", "2024-03")
+    assert wanted(RIDES.query(time=("2024", "2024-03"))).times == TimeRange("2024", "2024-03")
 
 
 def test_placeholders_are_filled_in():
