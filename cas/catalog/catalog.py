@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["Catalog", "Position"]
 
 Position = tuple[int, str, int]  # (segment number, its digest, greatest stamp so far)
-# So many segments of its own may wait to be taken in.
-_MANY = 1000
+# So many segments of its own may wait to be taken in, and so long (µs): not longer, for the sake of other processes,
+# which read meanwhile what waits here; not shorter, since one write transaction for many costs a tenth of many.
+_MANY = 32_768
+_LATE = 2_000_000
 # From so many on they are taken in when the process ends.
 _MUCH = 32
 # So much that is at hand is let go when nothing waits.
@@ -58,7 +60,7 @@ class Catalog:
         self._read_many = read_many or self._one_by_one
         self._spans: SpanQueries | None = None
         self._written: dict[tuple[str, str], list[Segment]] = {}
-        self._named: dict[tuple[str, str], set[str]] = {}
+        self._named: dict[tuple[str, str], tuple[int, set[str]]] = {}  # of how many that wait, and their names
         self._writing: dict[tuple[str, str], RefLog] = {}
         self._heads: dict[tuple[str, str], Position] = {}
         self._recent: dict[tuple[str, str], Recent] = {}
@@ -83,8 +85,6 @@ class Catalog:
             key = (log.project, log.domain)
             self._written.setdefault(key, []).append(segment)
             self._writing[key] = log
-            named = self._named.setdefault(key, set())
-            named.update([collision_key(entry.name) for entry in segment.entries if not isinstance(entry, SpanEntry)])
             head = self._heads.get(key)
             if head is not None and head[:2] == (segment.number - 1, segment.previous):
                 stamp = segment.entries[-1].stamp if segment.entries else 0  # they are in order
@@ -111,7 +111,8 @@ class Catalog:
         with self.database.lock:
             key = (log.project, log.domain)
             head = self._heads.get(key)
-            if head is None or len(self._written.get(key, ())) > _MANY:
+            waiting = self._written.get(key)
+            if head is None or (waiting and (len(waiting) > _MANY or waiting[-1].time - waiting[0].time > _LATE)):
                 return self.catch_up(log)
             return head
 
@@ -123,10 +124,19 @@ class Catalog:
         """
         with self.database.lock:
             head = self._heads.get((log.project, log.domain))
-            waiting = self._named.get((log.project, log.domain))
+            waiting = self._waiting((log.project, log.domain))
             if head is None or (waiting and not waiting.isdisjoint(map(collision_key, names))):
                 return self.catch_up(log, probe=False)
             return self.head(log)
+
+    def _waiting(self, key: tuple[str, str]) -> set[str]:
+        """The names, by what twins share, of what this process wrote and has not taken in."""
+        segments = self._written.get(key, [])
+        count, named = self._named.get(key, (0, set()))
+        for segment in segments[count:]:
+            named.update([collision_key(entry.name) for entry in segment.entries if not isinstance(entry, SpanEntry)])
+        self._named[key] = len(segments), named
+        return named
 
     def catch_up(self, log: RefLog, *, probe: bool = True) -> Position:
         """Take in what is new in a log. Raises RefRollback where the log and its own chain disagree.

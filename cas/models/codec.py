@@ -31,6 +31,7 @@ from cas.objects.trees import Blob, LiteralRef
 __all__ = ["MODEL", "ModelCodec", "head_of", "read_model"]
 
 _HEAD = "@"  # no field can have this name
+_SIMPLE = frozenset({type(None), bool, int, str})
 
 
 class ModelCodec(Codec):
@@ -41,7 +42,8 @@ class ModelCodec(Codec):
 
     def write(self, value: Any, encoding: Encoding) -> Content:
         name, version, fields, entry = _parts(value)
-        if (entry is None or entry.shape.plain) and all_flat((fields,)):
+        simple = entry is not None and _SIMPLE.issuperset(map(type, fields.values()))
+        if (entry is None or entry.shape.plain) and (simple or all_flat((fields,))):
             try:
                 head = encode_flat({"fields": fields, "model": name, "version": version})
                 return Content(encoding.writer.put_blob(head), len(head))

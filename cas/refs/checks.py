@@ -27,6 +27,8 @@ def check_entries(entries: Sequence[Entry], *, unique: bool = True) -> None:
 
     Within one segment write ids are ``unique``; over a whole log an entry may come twice, by two ways.
     """
+    if not entries:
+        return
     by_kind: dict[type, list[Entry]] = {}
     for entry in entries:
         by_kind.setdefault(type(entry), []).append(entry)

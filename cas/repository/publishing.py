@@ -102,31 +102,33 @@ def version_entries(
     entries: list[VersionEntry] = []
     results: list[VersionEntry | Row] = []
     for wish in wishes:
-        name, partition, named = wish.target
-        literal, artifact = wish.literal.hex(), wish.artifact.hex()
-        earlier = here.get((name, partition))
-        tip = None if earlier is not None else known.tip(wish.target)
-        current = earlier or tip
-        if current is not None and _holds(current, wish) and (named is None or named == current.version):
-            results.append(current)
-            continue
-        version = named or _version_for(known, wish, tip)
-        if named is not None:
-            check_free(catalog, wish, here.get((name, partition)), is_new=known.is_new(wish.target.name))
-        entry = VersionEntry(
-            name.name,
-            partition,
-            version,
-            literal,
-            artifact,
-            wish.span.hex() if wish.span else None,
-            stamps.next(),
-            writes.next(),
-        )
-        here[name, partition] = entry
-        entries.append(entry)
-        results.append(entry)
+        place = wish.target[:2]
+        end = ending(catalog, known, wish, here.get(place), stamps, writes)
+        if type(end) is VersionEntry and end is not here.get(place):
+            here[place] = end
+            entries.append(end)
+        results.append(end)
     return entries, results
+
+
+def ending(  # noqa: PLR0917 - once for each put of a batch
+    catalog: Catalog, known: Tells, wish: Wish, earlier: VersionEntry | None, stamps: Stamps, writes: WriteIds
+) -> VersionEntry | Row:
+    """What a wish ends up at: a new entry, or what holds it already, ``earlier`` of the same transaction or the tip.
+
+    Raises VersionConflict where its version's name already means another literal.
+    """
+    (name, partition, named), literal, artifact, span = wish
+    tip = None if earlier is not None else known.tip(wish.target)
+    current = earlier or tip
+    if current is not None and _holds(current, wish) and (named is None or named == current.version):
+        return current
+    version = named or _version_for(known, wish, tip)
+    if named is not None:
+        check_free(catalog, wish, earlier, is_new=known.is_new(name))
+    made_by = span.hex() if span else None
+    stamp, write = stamps.next(), writes.next()
+    return VersionEntry(name.name, partition, version, literal.hex(), artifact.hex(), made_by, stamp, write)
 
 
 def _fresh_entries(wishes: Sequence[Wish], stamps: Stamps, writes: WriteIds) -> list[VersionEntry] | None:

@@ -324,7 +324,7 @@ class Repository:
 
     def current_span(self) -> ActiveSpan | None:
         """The innermost open span of this repository around the caller."""
-        return next(iter(self.spans_around()), None)
+        return next(iter(self.spans_around()), None) if STACK.all() else None
 
     def spans_around(self) -> tuple[ActiveSpan, ...]:
         """The open spans of this repository around the caller, innermost first."""

@@ -149,26 +149,26 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         )
         session.make_durable()
         writes = WriteIds()
-        ended: list[VersionEntry | Row] = []
+        end: VersionEntry | Row | None = None
 
         def plan(stamps: Stamps) -> list[Entry]:
-            nonlocal artifact
+            nonlocal artifact, end
             known = AtHand(catalog.recent(log))
             new = check_names(known, (target,))
             # Somebody else may have put the same there meanwhile.
             artifact = _held(repository, known.tip(target), literal_id, meta, kept) or artifact
             wish = Wish(target, literal_id, artifact, None)
-            entries, ended[:] = publishing.version_entries(catalog, known, (wish,), stamps, writes)
-            if not new or not entries:
-                return list(entries)
+            end = publishing.ending(catalog, known, wish, None, stamps, writes)
+            if type(end) is not VersionEntry:
+                return []
             declared = publishing.declarations(new, stamps, writes)
             check_entries(declared)
-            return [*declared, *entries]
+            return [*declared, end]
 
         # The parts of the version's entry come from a parsed ref and from ids.
         publishing.append(catalog, log, plan, author=repository.sign, now=repository.now, asks=False, checked=True)
         session.tidy()
-        end = ended[0]
+        assert end is not None
         place = Place(*name, partition, end.version, end.stamp)
         is_new = type(end) is VersionEntry
         return ArtifactVersion(repository, artifact, place, literal_id, _bytes(end.span), is_new)

@@ -83,3 +83,11 @@ def test_more_than_may_wait(repo, monkeypatch):
     assert in_tables(repo) > 20
     assert repo.get("n34") == 34
     assert len(repo.spans()) == 35
+
+
+def test_what_waits_long_is_taken_in_with_the_next_write(repo, monkeypatch):
+    monkeypatch.setattr("cas.catalog.catalog._LATE", 0)
+    for number in range(20):
+        repo.put(number, f"n{number}")
+    assert in_tables(repo) > 10
+    assert [repo.get(f"n{number}") for number in range(20)] == list(range(20))
