@@ -16,7 +16,7 @@ __all__ = ["Database"]
 _CACHE = 32 << 10  # KiB of pages at most: random look-ups among 100,000 refs touch more than the usual 2 MiB
 # While rows come in by the million: ids are random, so each batch changes pages all over their indexes, and these go
 # through the write-ahead log again and again where the cache does not hold them.
-_BULK = 256 << 10
+_BULK = 128 << 10
 
 
 class Database:

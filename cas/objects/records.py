@@ -17,6 +17,7 @@ __all__ = ["read_records"]
 
 _head = struct.Struct("<BI").unpack_from
 _SAMPLED = 16
+_PAGE = 4096
 
 
 def read_records(store: ObjectStore, kind: Kind, idents: Sequence[bytes]) -> list[bytes]:
@@ -52,7 +53,7 @@ def _take(pack: Pack, kind: Kind, idents: Sequence[bytes]) -> dict[bytes, bytes]
         if number == kind and start + length <= end:
             keys.append(ident)
             payloads.append(pages[start : start + length])
-    pack.touch(sum(map(len, payloads)))
+    pack.touch(_PAGE * len(payloads))  # each lies on a page of its own, perhaps
     computed = object_ids(kind, payloads)
     if computed == keys:
         return dict(zip(keys, payloads, strict=True))
