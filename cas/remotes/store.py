@@ -124,11 +124,16 @@ class ReadStore:
 
     def list(self, prefix: str) -> Iterator[FileInfo]:
         """The files whose name begins with ``prefix``, by name; fresh on every call."""
-        if not self.listable:
+        if not self.listable and prefix not in getattr(self.client, "indexed", ()):
             raise RemoteError(f"{self.url} cannot be listed", hint="ask for names that are known")
         try:
             found = self._attempt("listing", prefix, lambda: builtins.list(self.client.walk(prefix)))
         except FileNotFoundError as error:
+            if not self.listable:
+                raise RemoteError(
+                    f"{self.url} shows no page of {prefix}, so what it holds cannot be found",
+                    hint="let the server list its directories, or use the URL of the bucket or directory behind it",
+                ) from error
             raise self._homeless() from error
         return iter(sorted(found))
 

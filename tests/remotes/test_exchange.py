@@ -284,7 +284,13 @@ def test_a_read_only_web_server(tmp_path: Path, request) -> None:
     assert ben.fetch().entries == 3
     with pytest.raises(UnsupportedRemote):
         ben.push()
+    assert ben.pull("web").entries == 3
+    assert [one.get() for one in ben.log("count")] == [2, 1, 0]
     ben.close()
+    carl, done = clone(url, tmp_path / "carl", objects=False)
+    assert done.entries == 3
+    assert carl.get("count~1") == 1
+    carl.close()
 
 
 def test_a_relative_path_counts_from_where_it_was_written(tmp_path: Path, monkeypatch) -> None:

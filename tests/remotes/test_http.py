@@ -81,6 +81,27 @@ def test_it_cannot_list_nor_be_written(store):
         open_writable(store.url)
 
 
+def test_packs_are_found_on_the_page_of_their_directory(store, files):
+    names = [f"objects/{digit * 32}.pack" for digit in "a0f"]
+    for size, name in enumerate(names):
+        (files / "store" / name).write_bytes(bytes(size))
+    (files / "store/objects" / ("b" * 32 + ".open")).write_bytes(b"not sealed")
+    assert [(info.name, info.size) for info in store.list("objects/")] == [
+        (name, names.index(name)) for name in sorted(names)
+    ]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_server_that_shows_no_directories(serving, status):
+    refusing = misbehaving(lambda _: (status, {}, b"no"))
+    opened = open_readable(serving(refusing))
+    with pytest.raises(RemoteError, match="shows no page of objects/") as caught:
+        opened.list("objects/")
+    assert caught.value.kind == "remote"
+    assert "list its directories" in caught.value.hint
+    opened.close()
+
+
 class Misbehaving(Quiet):
     """Answers by a function of the class: (status, headers, body)."""
 

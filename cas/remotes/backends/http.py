@@ -1,7 +1,8 @@
 """``http://`` and ``https://``: any web server as a read-only remote, through fsspec's HTTP session.
 
-It cannot list: readers ask for names they know, and probe for the next segment. A server is hostile until its
-bytes are verified: answers are counted, never decompressed, and a redirect leads neither from https to http nor
+It cannot list: readers ask for names they know, and probe for the next segment. Packs alone have names that nobody
+knows: they are taken from the page that most servers show of a directory. A server is hostile until its bytes are
+verified: answers are counted, never decompressed, and a redirect leads neither from https to http nor
 to an address of a private network other than the one the user named.
 """
 
@@ -28,6 +29,8 @@ __all__ = ["HttpClient", "open_store"]
 _REDIRECTS = 5
 _LARGEST_WHOLE = 1 << 30
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
+_LARGEST_PAGE = 64 << 20
+_LINKED_PACK = re.compile(rb"""href=["'](?:\./)?([0-9a-f]{32}\.pack)["']""", re.IGNORECASE)
 _MOVED = frozenset({301, 302, 303, 307, 308})
 
 
@@ -54,6 +57,8 @@ class HttpClient:
     """Ranged GETs and HEADs over one keep-alive session."""
 
     listable = False
+    indexed = ("objects/",)
+    """The directories of which a page is asked for."""
     attempts = 6
 
     def __init__(self, location: Location, options: Mapping[str, str]) -> None:
@@ -87,8 +92,34 @@ class HttpClient:
 
     def info(self, name: str) -> FileInfo | None:
         """One HEAD."""
+        found: FileInfo | None = self._asyn.sync(self._loop, self._size, name)
+        return found
+
+    def walk(self, prefix: str) -> Iterator[FileInfo]:
+        """The packs that the server's page of a directory links to: one GET, and a HEAD for each."""
         try:
-            head = self._asyn.sync(self._loop, self._ask, "HEAD", name, {}, 0, 0)
+            head = self._asyn.sync(self._loop, self._ask, "GET", prefix, {}, 0, _LARGEST_PAGE + 1)
+        except HttpProblem as problem:
+            if problem.status == 403:  # what nginx says where it is not to show directories
+                raise HttpProblem(404, str(problem)) from problem
+            raise
+        if len(head.content) > _LARGEST_PAGE:
+            raise RemoteProtocol(f"{prefix}: a page of more than {_LARGEST_PAGE} bytes")
+        names = sorted({prefix + name.decode() for name in _LINKED_PACK.findall(head.content)})
+        return iter(self._asyn.sync(self._loop, self._sizes, names))
+
+    def close(self) -> None:
+        """Close the sessions."""
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            self._asyn.sync(self._loop, session.close)
+
+    async def _sizes(self, names: list[str]) -> list[FileInfo]:
+        return [one for one in await asyncio.gather(*map(self._size, names)) if one is not None]
+
+    async def _size(self, name: str) -> FileInfo | None:
+        try:
+            head = await self._ask("HEAD", name, {}, 0, 0)
         except HttpProblem as problem:
             if problem.status in {404, 410}:
                 return None
@@ -97,16 +128,6 @@ class HttpClient:
         if size is None:
             raise RemoteProtocol(f"{name}: the server tells no length")
         return FileInfo(name, size, _modified(head.headers))
-
-    def walk(self, _prefix: str) -> Iterator[FileInfo]:
-        """A web server lists nothing."""
-        return iter(())
-
-    def close(self) -> None:
-        """Close the sessions."""
-        sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            self._asyn.sync(self._loop, session.close)
 
     async def _ask(self, method: str, name: str, headers: dict[str, str], start: int, limit: int) -> _Head:
         url = f"{self.url}/{quote(name)}"
