@@ -100,9 +100,9 @@ class Catalog:
         with self.database.lock:
             key = (log.project, log.domain)
             found = self._recent.get(key)
-            if found is None:
-                if self._written.get(key):
-                    self.catch_up(log, probe=False)
+            if found is None or key not in self._heads:
+                # What waits must be in the tables: only what is at hand knows of it.
+                self.catch_up(log, probe=False)
                 found = self._recent[key] = Recent(self.refs, *key)
             return found
 

@@ -39,20 +39,21 @@ class Recent:
         self._asked = 0
         self._is_whole = False
 
-    def declared(self, name: str) -> Declared | None:
-        """What the log says of a name; None where it is new."""
-        return self._twins(name).get(name)
-
-    def twin(self, name: str) -> str | None:
-        """Another name that differs only by case or Unicode normalisation."""
-        return next((other for other in self._twins(name) if other != name), None)
+    def twins(self, name: str) -> dict[str, Declared]:
+        """What the log says of the names that share a name's key: of itself where it is there, and of its twins."""
+        key = collision_key(name)
+        found = self._names.get(key)
+        if found is None:
+            found = self._names[key] = {} if self._is_whole else self._ask(key)
+            self.size += 1
+        return found
 
     def tip(self, name: str, partition: Partition) -> Row | None:
         """The version that an exact partition is at."""
         place = (name, partition)
         tip = self._tips.get(place)
         if tip is None:
-            if place in self._tips or name in self._new or self.declared(name) is None:
+            if place in self._tips or name in self._new or name not in self.twins(name):
                 return None
             tip = self._tips[place] = self._refs.tip(Name(*self._scope, name), partition)
             self.size += 1
@@ -76,7 +77,7 @@ class Recent:
         for entry in entries:
             if type(entry) is VersionEntry:
                 name, partition, version, literal, *_ = entry
-                twins = self._twins(name)
+                twins = self.twins(name)
                 if name not in twins:
                     twins[name] = Declared(name, None, None, None, None)
                     self._new.add(name)
@@ -85,7 +86,7 @@ class Recent:
                 self.size += 2
             elif type(entry) is DeclareEntry:
                 name, keys, granularity, kind, description, _, _ = entry
-                twins = self._twins(name)
+                twins = self.twins(name)
                 if name not in twins:
                     self._new.add(name)
                 twins[name] = Declared(name, keys, granularity and granularity.value, kind, description)
@@ -93,15 +94,6 @@ class Recent:
             elif type(entry) is not SpanEntry:
                 return False
         return True
-
-    def _twins(self, name: str) -> dict[str, Declared]:
-        """The names that share a name's key, itself included where it is there."""
-        key = collision_key(name)
-        found = self._names.get(key)
-        if found is None:
-            found = self._names[key] = {} if self._is_whole else self._ask(key)
-            self.size += 1
-        return found
 
     def _ask(self, key: str) -> dict[str, Declared]:
         self._asked += 1

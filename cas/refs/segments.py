@@ -58,7 +58,10 @@ def make(
 ) -> tuple[Segment, bytes]:
     """A segment and its bytes, as :func:`render`."""
     kept = tuple(in_order(entries))
-    content = render(number, time, author, previous, kept, checked=checked)
+    if checked and len(kept) == 1 and type(kept[0]) is VersionEntry:
+        content = _single(number, time, author, previous, kept[0])
+    else:
+        content = render(number, time, author, previous, kept, checked=checked)
     return Segment(number, time, author, previous, kept, digest(content)), content
 
 
@@ -126,19 +129,12 @@ class _Writer:
             plain = self._plain_blocks(entries[:cut])
             if plain is not None:
                 out, entries = plain, entries[cut:]
-        stamp_of = _stamp
         for entry in entries:
-            if type(entry) is not VersionEntry:
-                out.append(f'{self._other(entry)}stamp = {stamp_of(entry.stamp)}\nwrite = "{entry.write}"\n')
-                continue
-            name, partition, version, literal, artifact, span, stamp, write = entry
-            ref = f"name = {quote(name)}\n" if partition is EMPTY else self._ref(name, partition)
-            quoted = f'"{version}"' if version.isalnum() else quote(version)
-            made = "" if span is None else f'span = "{span}"\n'
-            out.append(
-                f'\n[[version]]\n{ref}version = {quoted}\nliteral = "{literal}"\nartifact = "{artifact}"\n'
-                f'{made}stamp = {stamp_of(stamp)}\nwrite = "{write}"\n'
-            )
+            if type(entry) is VersionEntry:
+                partition = entry.partition
+                out.append(_version(entry, "" if partition is EMPTY else self._partition(partition)))
+            else:
+                out.append(f'{self._other(entry)}stamp = {_stamp(entry.stamp)}\nwrite = "{entry.write}"\n')
         return out
 
     def _plain_blocks(self, entries: Sequence[Entry]) -> list[str] | None:
@@ -197,6 +193,30 @@ class _Writer:
         return text
 
 
+def _single(number: int, time: int, author: str, previous: str, entry: VersionEntry) -> bytes:
+    """As :func:`render`, for one entry that needs no check."""
+    text = (
+        f"cas = {FORMAT}\nsegment = {number}\ntime = {_stamp(check_stamp(time))}\n"
+        f'author = {_author(author)}\nprevious = "{previous}"\n{_version(entry, _partition(entry.partition))}'
+    )
+    check_stamp(entry.stamp)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise RefSyntax("a text in an entry is not Unicode") from None
+
+
+def _version(entry: VersionEntry, part: str) -> str:
+    """The text of a version; ``part`` is that of its partition."""
+    name, _, version, literal, artifact, span, stamp, write = entry
+    quoted = f'"{version}"' if version.isalnum() else quote(version)
+    made = "" if span is None else f'span = "{span}"\n'
+    return (
+        f'\n[[version]]\nname = {quote(name)}\n{part}version = {quoted}\nliteral = "{literal}"\n'
+        f'artifact = "{artifact}"\n{made}stamp = {_stamp(stamp)}\nwrite = "{write}"\n'
+    )
+
+
 @lru_cache(maxsize=16)
 def _author(author: str) -> str:
     return quote(author)
@@ -214,6 +234,8 @@ def _stamp(stamp: int) -> str:
 
 
 def _partition(partition: Partition) -> str:
+    if partition is EMPTY:
+        return ""
     pairs = ", ".join(f"{bare_or_quoted(key)} = {quote(value)}" for key, value in partition.keys)
     keys = f"partitions = {{{pairs}}}\n" if pairs else ""
     return keys + _optional("time", partition.time)

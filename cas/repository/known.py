@@ -71,24 +71,25 @@ class Tells(Protocol):
 
 
 class AtHand:
-    """Answers about one target from what the catalog keeps at hand, for puts one by one."""
+    """Answers about one name from what the catalog keeps at hand, for puts one by one."""
 
     fresh = False
 
-    def __init__(self, recent: Recent) -> None:
+    def __init__(self, recent: Recent, name: Name) -> None:
         self._recent = recent
+        self._twins = recent.twins(name.name)
 
     def declared(self, name: Name) -> Declared | None:
-        """What the log says of a name; None where it is new."""
-        return self._recent.declared(name.name)
+        """What the log says of the name; None where it is new."""
+        return self._twins.get(name.name)
 
     def twin(self, name: Name) -> str | None:
         """Another name that differs only by case or Unicode normalisation."""
-        return self._recent.twin(name.name)
+        return next((other for other in self._twins if other != name.name), None) if self._twins else None
 
     def is_new(self, name: Name) -> bool:
-        """Whether a name is new."""
-        return self._recent.declared(name.name) is None
+        """Whether the name is new."""
+        return name.name not in self._twins
 
     def are_plainly_new(self) -> bool:
         """Not asked of a single target."""

@@ -141,8 +141,7 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         calls.check()
         literal_id = literal.id
         log = repository.log_of(name.project, name.domain)
-        catalog.head(log)  # a late look at the log is told by the append
-        tip = catalog.recent(log).tip(name.name, partition)
+        tip = catalog.recent(log).tip(name.name, partition)  # a late look at the log is told by the append
         meta, kept = dict(metadata or {}), _cards(cards, writer)
         artifact = _held(repository, tip, literal_id, meta, kept) or writer.put_record(
             Kind.ARTIFACT, encode_record(literal, None, None, meta, kept)
@@ -153,7 +152,7 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
 
         def plan(stamps: Stamps) -> list[Entry]:
             nonlocal artifact, end
-            known = AtHand(catalog.recent(log))
+            known = AtHand(catalog.recent(log), name)
             new = check_names(known, (target,))
             # Somebody else may have put the same there meanwhile.
             artifact = _held(repository, known.tip(target), literal_id, meta, kept) or artifact
