@@ -178,7 +178,7 @@ def _reader(entry: Any, model: str, field: str, known: ModelClass | None, decodi
         try:
             if literal.type == "stored":
                 spec = PLAIN if known is None else known.shape.specs.get(field, PLAIN)
-                return fetch(read_stored(literal, decoding), spec.storage)
+                return fetch(read_stored(literal, decoding), spec.storage, decoding.store)
             return decoding.child(literal)
         except CasError as fault:
             fault.args = (f"{model}.{field}: {fault.message}",)

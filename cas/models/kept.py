@@ -10,17 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cas.errors import CasError, CodecError, HashMismatch, UnknownType
+from cas.errors import (
+    CasError,
+    CodecError,
+    HashMismatch,
+    ObjectNotFound,
+    StorageError,
+    StorageUnknown,
+    UnknownType,
+)
 from cas.literals import registry
 from cas.literals.codec import Codec, Content, Decoding, Encoding, read_bounded, read_members, write_members
 from cas.literals.literal import Literal
 from cas.literals.plain import all_flat, decode_plain, encode_plain
+from cas.literals.ports import Store
 from cas.models.fields import FieldSpec
 from cas.models.serializers import Serializer, deserialize, on_register, serialize, serializer_for_type
 from cas.models.storage import Storage, call, find_storage
-from cas.objects.ids import Kind, blob_id
+from cas.objects.ids import Kind, ObjectId, blob_id
+from cas.remotes import outside
 
-__all__ = ["SERIALIZED", "STORED", "Stored", "fetch", "is_plain", "prepare", "read_stored"]
+__all__ = ["SERIALIZED", "STORED", "Stored", "fetch", "is_plain", "prepare", "read_from", "read_stored"]
 
 
 class Stored(NamedTuple):
@@ -58,7 +68,7 @@ class StoredCodec(Codec):
     type = "stored"
 
     def read(self, literal: Literal, decoding: Decoding) -> Any:
-        return fetch(read_stored(literal, decoding))
+        return fetch(read_stored(literal, decoding), store=decoding.store)
 
 
 SERIALIZED = SerializedCodec()
@@ -80,17 +90,39 @@ def read_stored(literal: Literal, decoding: Decoding) -> Stored:
     raise CodecError("content of a stored value is not what says where it is")
 
 
-def fetch(stored: Stored, declared: Storage | str | None = None) -> Any:
-    """The value that a storage keeps, its bytes checked. Raises StorageUnknown, ObjectNotFound, HashMismatch,
-    CodecError.
+def fetch(stored: Stored, declared: Storage | str | None = None, store: Store | None = None) -> Any:
+    """The value that a storage keeps, its bytes checked; where it cannot be had there, its copy in the repository, if a
+    push brought one along.
+
+    Raises StorageUnknown, StorageError, ObjectNotFound, HashMismatch, CodecError.
     """
-    content = bytes(call(find_storage(stored.storage, declared), "read", stored.location))
+    try:
+        content = bytes(call(find_storage(stored.storage, declared), "read", stored.location))
+    except (StorageUnknown, StorageError, ObjectNotFound):
+        if store is None:
+            raise
+        found = _copy(stored, store)
+        if found is None:
+            raise
+        content = found
     if blob_id(content) != stored.blob:
         raise HashMismatch(
             f"storage {stored.storage!r} gave other bytes at {stored.location!r} than were put there",
             hint="restore that object from a copy; the repository itself is whole",
         )
     return deserialize(stored.by, content)
+
+
+def _copy(stored: Stored, store: Store) -> bytes | None:
+    try:
+        return store.read(ObjectId(stored.blob), Kind.BLOB)
+    except ObjectNotFound:
+        return None
+
+
+def read_from(name: str, location: str) -> bytes:
+    """The bytes that a storage keeps at a location, for a push that copies them along."""
+    return bytes(call(find_storage(name), "read", location))
 
 
 def prepare(spec: FieldSpec, value: Any, called: str, encoding: Encoding) -> Callable[[], Literal]:
@@ -158,3 +190,4 @@ def _serve_types(serializer: Serializer[Any]) -> None:
 for _codec in (SERIALIZED, STORED):
     registry.register(_codec)
 on_register(_serve_types)
+outside.reads(read_from)

@@ -13,12 +13,13 @@ from cas.errors import CorruptObject, LimitExceeded, TypeMismatch
 from cas.objects import canonical
 from cas.objects.ids import Kind
 from cas.objects.maps import ChunkMap
-from cas.objects.trees import Link, decode_tree
+from cas.objects.trees import Link, LiteralRef, decode_tree
 from cas.spans import records
 
 __all__ = ["Found", "Look", "Walk", "inputs_of", "read_artifact", "walk_content", "walk_lineage"]
 
 _DEEPEST = 10_000
+_STORED = "stored"  # the type of such a literal
 _ROW = 36  # a chunk in a map or part: its id and its length
 
 
@@ -42,6 +43,8 @@ class Walk:
         self.spans: set[bytes] = set()
         self.maps: dict[bytes, bytes] = {}
         """The payload of every map met, by blob."""
+        self.stored: dict[bytes, None] = {}
+        """The records of values that storages outside keep (blobs)."""
         self._parts: dict[bytes, Collection[bytes]] = {}
 
     def broken(self, roots: Iterable[bytes]) -> set[bytes]:
@@ -132,7 +135,9 @@ def _parts(walk: Walk, key: bytes, found: Found, expected: dict[bytes, Kind | No
             walk.spans.add(span)
         return [content, *cards]
     if found.kind is Kind.TREE:
-        return [member.id for member in decode_tree(found.payload).values() if not isinstance(member, Link)]
+        members = [member for member in decode_tree(found.payload).values() if not isinstance(member, Link)]
+        walk.stored.update((one.id, None) for one in members if isinstance(one, LiteralRef) and one.type == _STORED)
+        return [member.id for member in members]
     if found.kind is Kind.MAP:
         if found.payload[:32] != key:
             raise CorruptObject(f"the chunk map under {key.hex()} is another blob's")

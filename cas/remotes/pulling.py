@@ -15,6 +15,7 @@ from cas.refs.stamps import Stamps
 from cas.remotes import merging
 from cas.remotes.closure import Found, Walk, walk_content, walk_lineage
 from cas.remotes.fetching import fetch
+from cas.remotes.outside import copies_of
 from cas.remotes.receiving import Receiver, receiving
 from cas.remotes.reports import Conflict, Transfer
 from cas.remotes.selection import EVERYTHING, Selection
@@ -60,15 +61,16 @@ def pull(
         walk, lineage = _walk(receiver, plans, bytes_too=bytes_too)
         left_out = walk.broken({bytes.fromhex(entry.artifact) for plan in plans for entry in plan.versions})
         missing = _lacking(plans, left_out)
+        copies = copies_of(walk, lambda key: receiver.staging.load(key)[1], receiver.look) if not dry else Walk()
         if dry:
             return receiver.report(segments=fetched.segments, entries=count, missing=missing, dry=True)
         if left_out:
             roots = {bytes.fromhex(entry.artifact) for plan in plans for entry in plan.versions} - left_out
-            wanted = set().union(lineage, *map(walk.below, roots))
+            wanted = set().union(lineage, copies.kinds, *map(walk.below, roots))
             receiver.staging.keep_only(wanted)
-            receiver.staging.admit([blob for blob in walk.maps if blob in wanted])
+            receiver.staging.admit([blob for blob in (*walk.maps, *copies.maps) if blob in wanted])
         else:
-            receiver.staging.admit(walk.maps)
+            receiver.staging.admit([*walk.maps, *copies.maps])
     found: list[Conflict] = []
     for plan in plans:
         kept = merging.without(plan.entries, left_out)
@@ -124,7 +126,8 @@ def bring_artifacts(
                 hint="ask whoever has them to push again",
             )
         walk_lineage(walk.spans, receiver.look)
-        receiver.staging.admit(walk.maps)
+        copies = copies_of(walk, lambda key: receiver.staging.load(key)[1], receiver.look)
+        receiver.staging.admit([*walk.maps, *copies.maps])
         return receiver.report()
 
 

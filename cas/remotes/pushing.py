@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from cas.catalog.appending import folds_at
@@ -14,7 +15,7 @@ from cas.refs import checkpoints
 from cas.refs.entries import DeclareEntry, Entry, SpanEntry, in_order, order
 from cas.refs.log import RefLog
 from cas.refs.segments import Segment, digest, render
-from cas.remotes import bundles, merging
+from cas.remotes import bundles, merging, outside
 from cas.remotes.closure import inputs_of, walk_content, walk_lineage
 from cas.remotes.fetching import fetch, position, read_on
 from cas.remotes.reports import Conflict, Transfer
@@ -44,8 +45,12 @@ def push(
     jobs: int = JOBS,
     progress: Progress = none,
     dry: bool = False,
+    copies: outside.Read | None = None,
 ) -> Transfer:
     """Send the entries that the remote lacks and all that they need; with ``lineage`` also what their spans read.
+
+    What storages outside keep of that is only counted; with ``copies``, which reads them, copies of all that the
+    selection's versions, new there or not, keep so are sent along.
 
     Versions of which an object is neither here nor there are left out and reported. Raises as fetch does,
     RefNameCollision for twins of names there, CorruptObject where an object here is damaged; nothing is published then.
@@ -53,28 +58,35 @@ def push(
     here = remote.here
     if not dry:
         _ = remote.writable  # one that can only be read says so before any work is done
-    news = [_news(remote, log, selection) for log in here.logs()]
+    # What was sent before without its lineage is where that begins, too.
+    news = [_news(remote, log, selection, whole=lineage) for log in here.logs()]
     concerned = [plan.scope for plan in news if plan.entries]
     fetched = fetch(remote, jobs=jobs, only=() if lineage else concerned)
     for copy in remote.copies():
         remote.catalog.catch_up(copy)
-    plans = [plan._replace(entries=merging.lacked(remote.catalog, plan.entries)) for plan in news]
     sender = Sender(remote, jobs=jobs, progress=progress)
     if lineage:
-        plans = _with_inputs(remote, plans, sender)
+        plans = _with_inputs(remote, news, sender)
+    else:
+        plans = [plan._replace(entries=merging.lacked(remote.catalog, plan.entries)) for plan in news]
     plans = [plan for plan in plans if plan.entries]
-    if not plans:
+    if not plans and copies is None:
         return sender.report(segments=fetched.segments)
     for plan in plans:
         merging.check_twins(remote.catalog, plan.scope, plan.entries, remote.name)
     if not dry and not remote.copies():
         remote.prepare()
-    left_out = _send(remote, sender, plans, dry=dry)
+    left_out, records = _send(remote, sender, plans, dry=dry)
+    if copies is not None:
+        records = _stored(remote, sender, selection) | records
+    kept = outside.kept(records, lambda key: here.objects.read(key, Kind.BLOB))
+    copied = outside.copy(kept, copies, sender, here.root / "tmp") if copies is not None and not dry else set()
+    said = outside.report(kept, copied)
     sent = [plan._replace(entries=merging.without(plan.entries, left_out)) for plan in plans]
     missing = tuple(ref for plan in plans for ref in merging.refs_of(plan.entries, left_out))
     count = sum(len(plan.entries) for plan in sent)
     if dry:
-        return sender.report(segments=fetched.segments, entries=count, missing=missing, dry=True)
+        return sender.report(segments=fetched.segments, entries=count, missing=missing, dry=True, outside=said)
     conflicts: list[Conflict] = []
     for plan in sent:
         if publish(remote, plan.scope, plan.entries):
@@ -84,12 +96,13 @@ def push(
             conflicts += merging.conflicts(remote.catalog, plan.scope, plan.entries, here.home)
     if not left_out:
         _note(remote, selection, plans)
-    return sender.report(segments=fetched.segments, entries=count, conflicts=tuple(conflicts), missing=missing)
+    moved = sender.report(segments=fetched.segments, entries=count, outside=said)
+    return replace(moved, conflicts=tuple(conflicts), missing=missing)
 
 
 def send_objects(remote: Remote, scope: Scope, entries: Sequence[Entry], *, jobs: int = JOBS) -> set[bytes]:
     """Send what entries need and the remote lacks; the artifacts of which something is nowhere."""
-    return _send(remote, Sender(remote, jobs=jobs), [_Plan(scope, list(entries), (0, ""))], dry=False)
+    return _send(remote, Sender(remote, jobs=jobs), [_Plan(scope, list(entries), (0, ""))], dry=False)[0]
 
 
 def publish(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> bool:
@@ -144,17 +157,30 @@ def bundle(remote: Remote, scope: Scope, number: int) -> None:
             remote.writable.create(bundles.name(scope, number), content)
 
 
-def _news(remote: Remote, log: RefLog, selection: Selection) -> _Plan:
-    """What a log here got since it was last sent."""
+def _news(remote: Remote, log: RefLog, selection: Selection, *, whole: bool) -> _Plan:
+    """What a log here got since it was last sent, or all that it holds."""
     scope = (log.project, log.domain)
     before = remote.state().get("sent", {}).get(selection.text, {}).get("/".join(scope))
     remote.here.catalog.catch_up(log)
-    entries, done = merging.entries_after(log, tuple(before) if before else None)
+    entries, done = merging.entries_after(log, tuple(before) if before and not whole else None)
     return _Plan(scope, selection.choose(entries, scope, remote.here.home), done)
 
 
-def _send(remote: Remote, sender: Sender, plans: Sequence[_Plan], *, dry: bool) -> set[bytes]:
-    """Send what the plans' versions need; the artifacts that are left out, since something of them is nowhere."""
+def _stored(remote: Remote, sender: Sender, selection: Selection) -> dict[bytes, None]:
+    """The records of what storages outside keep of all versions that are selected, sent or not."""
+    here = remote.here
+    roots: dict[bytes, None] = {}
+    for log in here.logs():
+        scope = (log.project, log.domain)
+        chosen = selection.choose(merging.entries_after(log, None)[0], scope, here.home)
+        versions = merging.needed(here.catalog, scope, chosen)
+        roots.update((bytes.fromhex(entry.artifact), None) for entry in versions)
+    return walk_content(roots, sender.look, kind=Kind.ARTIFACT).stored
+
+
+def _send(remote: Remote, sender: Sender, plans: Sequence[_Plan], *, dry: bool) -> tuple[set[bytes], dict[bytes, None]]:
+    """Send what the plans' versions need; the artifacts that are left out, since something of them is nowhere, and the
+    records met of what storages outside keep."""
     versions = [entry for plan in plans for entry in merging.needed(remote.here.catalog, plan.scope, plan.entries)]
     roots = dict.fromkeys(bytes.fromhex(entry.artifact) for entry in versions)
     remote.here.objects.refresh()
@@ -173,7 +199,7 @@ def _send(remote: Remote, sender: Sender, plans: Sequence[_Plan], *, dry: bool) 
         sender.done = sender.total
     else:
         sender.send(keys, kinds)
-    return left_out
+    return left_out, walk.stored
 
 
 def _spans(plans: Sequence[_Plan]) -> list[bytes]:
@@ -182,7 +208,8 @@ def _spans(plans: Sequence[_Plan]) -> list[bytes]:
 
 
 def _with_inputs(remote: Remote, plans: Sequence[_Plan], sender: Sender) -> list[_Plan]:
-    """The plans with the versions that the spans of their versions read, and what those were made from, to the end."""
+    """Of the plans, of the versions that the spans of theirs read, and of what those were made from, to the end: what
+    the remote lacks."""
     found: dict[Scope, dict[str, Entry]] = {plan.scope: {one.write: one for one in plan.entries} for plan in plans}
     asked: set[bytes] = set()
     while True:

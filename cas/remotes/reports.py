@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Conflict", "Transfer"]
+__all__ = ["Conflict", "Outside", "Transfer"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,17 @@ class Conflict:
     ref: str
     kind: str
     candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What one storage outside the repository keeps of what was pushed: how many values, their bytes, and how many of
+    them are copied along."""
+
+    storage: str
+    objects: int
+    bytes: int
+    copied: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,8 @@ class Transfer:
     missing: tuple[str, ...] = ()
     """Refs that were left out because an object of theirs is nowhere."""
     dry: bool = False
+    outside: tuple[Outside, ...] = ()
+    """Of a push: what other storages keep, which is only copied where that was asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -41,4 +54,5 @@ class Transfer:
             {"ref": one.ref, "kind": one.kind, "candidates": list(one.candidates)} for one in self.conflicts
         ]
         form["missing"] = list(self.missing)
+        form["outside"] = [asdict(one) for one in self.outside]
         return form

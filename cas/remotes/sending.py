@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,22 @@ class Sender:
         self.done = 0
         """Bytes sent."""
         self.total = 0
+
+    @property
+    def objects_here(self) -> ObjectStore:
+        """Where it looks objects up."""
+        return self._objects
+
+    @contextmanager
+    def of(self, objects: ObjectStore) -> Iterator[Sender]:
+        """A sender of what another store holds; what it sends counts here too."""
+        other = Sender(self._remote, jobs=self._jobs)
+        other._objects = objects
+        yield other
+        self.objects += other.objects
+        self.packs += other.packs
+        self.done += other.done
+        self.total += other.total
 
     def look(self, keys: Collection[bytes], kind: Kind | None) -> Mapping[bytes, Found]:
         """What is there of the keys, here; as walks ask (closure.py)."""

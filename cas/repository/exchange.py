@@ -237,11 +237,16 @@ def push(
     jobs: int = JOBS,
     progress: Progress = none,
     dry_run: bool = False,
+    with_storage: bool = False,
 ) -> Transfer:
     """Send what the remote lacks. Stored conflicts that this makes there are in the answer's ``conflicts``.
 
-    Raises PartialFailure, after all else was published, where an object is nowhere.
+    What models keep in storages outside the repository stays there: the answer's ``outside`` says how much in each.
+    ``with_storage`` copies it along, of all versions that match, also of those that are there already. Raises
+    PartialFailure, after all else was published, where an object is nowhere; with ``with_storage``, before anything is,
+    StorageUnknown, StorageError, HashMismatch.
     """
+    from cas.remotes import outside
     from cas.remotes.pushing import push as push_all
 
     there = repository.remotes.open(remote)
@@ -250,7 +255,8 @@ def push(
             repository.session.close()  # sealed packs are read best
     chosen = Selection(tuple(patterns))
     with _uncollected():
-        done = push_all(there, chosen, lineage=lineage, jobs=jobs, progress=progress, dry=dry_run)
+        copies = outside.reader() if with_storage else None
+        done = push_all(there, chosen, lineage=lineage, jobs=jobs, progress=progress, dry=dry_run, copies=copies)
     return _complete(done, "pushed")
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from cas.cli.render.text import clean, count, short, size
 
 if TYPE_CHECKING:
-    from cas.remotes.reports import Conflict, Transfer
+    from cas.remotes.reports import Conflict, Outside, Transfer
 
-__all__ = ["conflict_lines", "transfer_line"]
+__all__ = ["conflict_lines", "outside_lines", "transfer_line"]
 
 
 def transfer_line(done: Transfer, what: str) -> str:
@@ -23,6 +23,19 @@ def transfer_line(done: Transfer, what: str) -> str:
         parts += [count(done.objects, "object"), size(done.bytes)]
     would = "would be " if done.dry else ""
     return f"{would}{what} {where}  {', '.join(parts)}"
+
+
+def outside_lines(outside: Sequence[Outside]) -> Iterator[str]:
+    """``3 objects (1.2 MB) lie in the storage 'frames' and were not sent``, and how to send them."""
+    left = False
+    for one in outside:
+        what = f"{count(one.objects, 'object')} ({size(one.bytes)})"
+        lie = "lies" if one.objects == 1 else "lie"
+        done = "copied along" if one.copied == one.objects else "not sent"
+        left |= one.copied < one.objects
+        yield f"{what} {lie} in the storage {clean(one.storage)!r}: {done}"
+    if left:
+        yield "  copy them along: cas push --with-storage"
 
 
 def conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
