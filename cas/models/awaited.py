@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from typing_extensions import Self
 
@@ -83,17 +83,35 @@ class Span(PlainSpan, abstract=True):
         return await create_span_artifact(self, label=label, data=value)
 
 
+@overload
 def span_context(
-    span: S | None = None,
+    span: S,
+    label: None = None,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    atomic: bool = False,
+    parent: SpanId = None,
+) -> context.SpanContext[S]: ...
+@overload
+def span_context(
+    span: None = None,
     label: str | None = None,
     *,
     metadata: Mapping[str, Any] | None = None,
     atomic: bool = False,
     parent: SpanId = None,
-) -> context.SpanContext[S]:
+) -> context.SpanContext[Span]: ...
+def span_context(
+    span: Any = None,
+    label: str | None = None,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    atomic: bool = False,
+    parent: SpanId = None,
+) -> context.SpanContext[Any]:
     """As :func:`cas.span_context`; a new span is an awaitable :class:`Span`."""
     if span is None:
-        made: Any = Span(label=label)
+        made = Span(label=label)
         return context.span_context(made, metadata=metadata, atomic=atomic, parent=parent)
     return context.span_context(span, label, metadata=metadata, atomic=atomic, parent=parent)
 

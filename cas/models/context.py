@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from cas.errors import SpanError
 from cas.models.span import Span, span_of_open, stored_fields
-from cas.models.tree import SpanId, current_span_id, span_bytes
+from cas.models.tree import SpanId, current_span_id, locate, span_bytes
 from cas.repository.current import current
 from cas.spans.current import STACK
 
@@ -39,7 +39,9 @@ class SpanContext(Generic[S]):
         repository = current()
         span = self.span
         if span.node_id is not None:
-            self.active = repository.span_again(span.node_id)
+            with repository.lock:
+                ident, _, _ = locate(repository, span.node_id)
+            self.active = repository.span_again(ident.hex())
         else:
             label = span.label or type(span).__name__
             self.active = repository.span(
@@ -103,14 +105,32 @@ class SpanContext(Generic[S]):
             raise
 
 
+@overload
 def span_context(
-    span: S | None = None,
+    span: S,
+    label: None = None,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    atomic: bool = False,
+    parent: SpanId = None,
+) -> SpanContext[S]: ...
+@overload
+def span_context(
+    span: None = None,
     label: str | None = None,
     *,
     metadata: Mapping[str, Any] | None = None,
     atomic: bool = False,
     parent: SpanId = None,
-) -> SpanContext[S]:
+) -> SpanContext[Span]: ...
+def span_context(
+    span: Any = None,
+    label: str | None = None,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    atomic: bool = False,
+    parent: SpanId = None,
+) -> SpanContext[Any]:
     """A ``with`` or ``async with`` block that is a span: a new one with a ``label``, or ``span``.
 
     ``span`` is one of one's own class, or one to enter again. ``parent`` is the id of the span around a new one where

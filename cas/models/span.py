@@ -19,7 +19,7 @@ from typing_extensions import dataclass_transform
 
 from cas import clock
 from cas.catalog.rows import SpanRow, id_of, is_plain, label_of, unpack
-from cas.errors import DeclarationError
+from cas.errors import DeclarationError, UsageError
 from cas.objects.ids import Kind
 from cas.repository.info import SpanInfo
 from cas.spans import records
@@ -34,7 +34,19 @@ _TYPED: dict[type, tuple[dict[str, dataclasses.Field[Any]], dict[str, Any]]] = {
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
-class Span:
+class _Recorded:
+    """What the repository says of a span. A base of its own, since what a base of dataclasses has is no field."""
+
+    # The catalog's row, or the open span itself, until somebody asks for details.
+    _packed: bytes | None = None
+    _row: SpanRow | None = None
+    _active: ActiveSpan | None = None
+    _info: SpanInfo | None = None
+    _label: str | None = None
+    _metadata: dict[str, Any] | None = None
+
+
+class Span(_Recorded):
     """One span. What ``span_context`` gave or will give it is None or empty until it was opened.
 
     Equal to another of the same ``node_id``. A kind of span that is not known here reads as ``Span``, with its fields
@@ -42,13 +54,10 @@ class Span:
     """
 
     polymorphic_identity: ClassVar[str] = ""
-    # What the repository says of it: the catalog's row, or the open span itself, until somebody asks for details.
-    _packed: bytes | None = None
-    _row: SpanRow | None = None
-    _active: ActiveSpan | None = None
-    _info: SpanInfo | None = None
-    _label: str | None = None
-    _metadata: dict[str, Any] | None = None
+    if TYPE_CHECKING:
+        # Properties in truth. As fields, subclasses are made with them: MySpan(label=…, rate=…).
+        label: str | None = None
+        metadata: dict[str, Any] = {}
 
     def __init__(self, label: str | None = None, metadata: dict[str, Any] | None = None) -> None:
         self.label = label
@@ -87,18 +96,31 @@ class Span:
         """The catalog's row of it, where it was read from there."""
         return self._row if self._packed is None else unpack(self._packed)
 
-    @property
-    def label(self) -> str | None:
-        """What it is called."""
-        if self._label is not None:
-            return self._label
-        if self._packed is not None:
-            return label_of(self._packed)
-        return self._row.label if self._row is not None else None
+    if not TYPE_CHECKING:
 
-    @label.setter
-    def label(self, value: str | None) -> None:
-        self._label = value
+        @property
+        def label(self) -> str | None:
+            """What it is called."""
+            if self._label is not None:
+                return self._label
+            if self._packed is not None:
+                return label_of(self._packed)
+            return self._row.label if self._row is not None else None
+
+        @label.setter
+        def label(self, value: str | None) -> None:
+            self._label = value
+
+        @property
+        def metadata(self) -> dict[str, Any]:
+            """JSON-like values that were given when it was opened."""
+            if self._metadata is None:
+                self._metadata = dict(self.info.metadata) if self.info else {}
+            return self._metadata
+
+        @metadata.setter
+        def metadata(self, value: dict[str, Any]) -> None:
+            self._metadata = value
 
     @property
     def info(self) -> SpanInfo | None:
@@ -112,17 +134,6 @@ class Span:
                 return info_of(self._active)
             self._info = info_of(self._active)
         return self._info
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """JSON-like values that were given when it was opened."""
-        if self._metadata is None:
-            self._metadata = dict(self.info.metadata) if self.info else {}
-        return self._metadata
-
-    @metadata.setter
-    def metadata(self, value: dict[str, Any]) -> None:
-        self._metadata = value
 
     @property
     def parent_id(self) -> str | None:
@@ -174,9 +185,13 @@ class Span:
 
     @classmethod
     def filtered(cls, *, label: Any = None, status: Any = None, fields: dict[str, Any] | None = None) -> Any:
-        """The filter of the spans of this class, for ``repo.spans(MySpan, field=value)``."""
+        """The filter of the spans of this class, for ``repo.spans(MySpan, field=value)``.
+
+        Raises UsageError for a field that neither the class nor a subclass of it has.
+        """
         from cas.models.filters import SpanFilter
 
+        _check_fields(cls, fields or {})
         return SpanFilter(kind=cls, label=label, status=status, fields=fields or None)
 
     def link(self, value: Any, *, label: str) -> str:
@@ -254,6 +269,20 @@ def _fill(made: Span, stored: dict[str, Any]) -> None:
         setattr(made, name, value)
 
 
+def _check_fields(cls: type[Span], fields: Iterable[str]) -> None:
+    if cls is Span:
+        return  # of any kind
+    known = dict.fromkeys(
+        name for kind in (cls, *_BY_KIND.values()) if issubclass(kind, cls) for name in _own_fields(kind)
+    )
+    for name in fields:
+        if name.partition(".")[0] not in known:
+            raise UsageError(
+                f"span {cls.__qualname__} has no field {name!r}; it has: {', '.join(known) or 'none'}",
+                hint="for what an older class recorded: SpanFilter(kind=…, fields={…})",
+            )
+
+
 def kinds_of(cls: type[Span]) -> list[str] | None:
     """The stored names of a class and its subclasses; None for Span itself, which is all of them."""
     if cls is Span:
@@ -280,7 +309,8 @@ def _make_dataclass(cls: type[Span]) -> None:
     namespace: Any = cls
     if "__init__" in cls.__dict__:
         return
-    for name in {"label", "metadata"} & set(inspect.get_annotations(cls)):
+    words = {name for name in vars(Span) if not name.startswith("_") and name != "polymorphic_identity"}
+    for name in sorted(words & set(inspect.get_annotations(cls))):
         raise DeclarationError(
             f"span {cls.__qualname__} cannot have a field {name!r}", hint="every span has it already"
         )

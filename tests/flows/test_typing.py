@@ -1,4 +1,4 @@
-"""mypy and pyright understand declarations, tasks and their results."""
+"""mypy and pyright understand declarations, tasks and their results, models and spans."""
 
 import json
 import os
@@ -12,11 +12,16 @@ import pytest
 # Where install_pyright.sh puts it; read before any test replaces HOME.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cas-tests"
 PYRIGHT = CACHE / "pyright/node_modules/.bin/pyright"
-SAMPLE = Path(__file__).with_name("typing_sample.py")
-WANTED = [n for n, line in enumerate(SAMPLE.read_text().splitlines(), 1) if line.endswith("# error")]
+TESTS = Path(__file__).parents[1]
+SAMPLES = [TESTS / "flows/typing_sample.py", TESTS / "models/typing_sample.py"]
 
 
-def test_mypy():
+def wanted(sample: Path) -> list[int]:
+    return [n for n, line in enumerate(sample.read_text().splitlines(), 1) if line.endswith("# error")]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.parent.name)
+def test_mypy(sample):
     told = [
         sys.executable,
         "-m",
@@ -25,18 +30,19 @@ def test_mypy():
         "--no-error-summary",
         "--no-pretty",
         "--config-file=",
-        str(SAMPLE),
+        str(sample),
     ]
-    result = subprocess.run(told, capture_output=True, text=True, check=False, cwd=SAMPLE.parents[2])
+    result = subprocess.run(told, capture_output=True, text=True, check=False, cwd=TESTS.parent)
     errors = [line for line in result.stdout.splitlines() if ": error: " in line and line.startswith("tests/")]
-    assert [int(line.split(":")[1]) for line in errors] == WANTED, result.stdout + result.stderr
+    assert [int(line.split(":")[1]) for line in errors] == wanted(sample), result.stdout + result.stderr
 
 
-def test_pyright():
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.parent.name)
+def test_pyright(sample):
     found = shutil.which("pyright") or (str(PYRIGHT) if PYRIGHT.exists() else None)
     if found is None:
         pytest.skip("pyright is not installed: run tests/flows/install_pyright.sh")
-    told = [found, "--outputjson", "--pythonpath", sys.executable, str(SAMPLE)]
+    told = [found, "--outputjson", "--pythonpath", sys.executable, str(sample)]
     result = subprocess.run(told, capture_output=True, text=True, check=False)
     errors = [one for one in json.loads(result.stdout)["generalDiagnostics"] if one["severity"] == "error"]
-    assert [one["range"]["start"]["line"] + 1 for one in errors] == WANTED, result.stdout
+    assert [one["range"]["start"]["line"] + 1 for one in errors] == wanted(sample), result.stdout
