@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
+
 from cas import clock
 from cas.errors import UsageError
 
@@ -72,7 +74,9 @@ def compare(column: str, wanted: Any, *, patterns: bool = False, form: Callable[
                 if form is _plain
                 else _listed(column, word, collection)
             )
-            values.extend([json.dumps(list(collection))] if form is _plain else map(form, collection))
+            values.extend(
+                [json.dumps([_plain(one) for one in collection])] if form is _plain else map(form, collection)
+            )
     if wanted.glob is not None:
         parts.append(f"{column} GLOB ?")
         values.append(wanted.glob)
@@ -104,10 +108,15 @@ def microseconds(value: Any) -> int:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, bool) or value is None or isinstance(value, int | float | str | bytes):
+    """A value as it stands in a JSON column: what is recorded of it there, in the same words."""
+    if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, datetime | date):
-        return value.isoformat()
+    try:
+        value = msgspec.to_builtins(value, str_keys=True)
+    except (TypeError, NotImplementedError, OverflowError):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
 
 

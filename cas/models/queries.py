@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cas.catalog.spans import LinkRow, SpanQueries
+from cas.errors import UsageError
 from cas.models import batch
 from cas.models.span import Span, span_of, spans_of
 from cas.models.tree import SpanId, ancestors, locate
@@ -70,6 +71,7 @@ def read_parent_span(span_id: SpanId) -> Span | None:
 
 def read_ancestor_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
     """All spans above a span."""
+    _check_page(limit, offset)
     repository = current()
     with repository.lock:
         return [span_of(row) for row in _page(ancestors(repository, span_id), limit, offset)]
@@ -126,6 +128,7 @@ def _spans(
     limit: int | None,
     offset: int,
 ) -> list[Span]:
+    _check_page(limit, offset)
     repository = current()
     with repository.lock, _uncollected():
         ident, queries, _ = locate(repository, span_id)
@@ -135,6 +138,7 @@ def _spans(
 def _artifacts(
     span_id: SpanId, ask: Callable[[SpanQueries, bytes], Iterable[LinkRow]], limit: int | None, offset: int
 ) -> list[LabelledArtifact]:
+    _check_page(limit, offset)
     repository = current()
     with repository.lock:
         ident, queries, _ = locate(repository, span_id)
@@ -153,6 +157,13 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _check_page(limit: int | None, offset: int) -> None:
+    """Raise UsageError unless both are counts."""
+    for name, count in (("limit", 0 if limit is None else limit), ("offset", offset)):
+        if not isinstance(count, int) or count < 0:
+            raise UsageError(f"{name}= is a count from 0 up, not {count!r:.40}")
 
 
 def _page(rows: Sequence[Any], limit: int | None, offset: int) -> Sequence[Any]:

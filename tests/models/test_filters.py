@@ -145,6 +145,14 @@ def test_artifacts(repo, made, where, expected):
     assert [found.get().score for found in repo.find(where)] == expected
 
 
+def test_artifacts_by_a_time_in_a_field(repo):
+    when = datetime(2024, 5, 1, 12, tzinfo=timezone.utc)
+    Report(0.1, frame=when).create("timed")
+    assert [found.name for found in repo.find(ArtifactFilter(fields={"frame": when}))] == ["timed"]
+    assert [found.name for found in repo.find(ArtifactFilter(fields={"frame": ValueFilter(ge=when)}))] == ["timed"]
+    assert repo.find(ArtifactFilter(fields={"frame": ValueFilter(gt=when)})) == []
+
+
 def test_published_artifacts(repo):
     Report(0.1).create("scores")
     Report(0.2).create("scores")

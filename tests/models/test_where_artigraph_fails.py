@@ -306,6 +306,8 @@ def test_deleting_a_span_takes_what_is_below_it(repo):
     for deleted in (gone, below):
         with pytest.raises(SpanNotFound, match="was deleted"):
             cas.read_span_artifacts(deleted)
+        with pytest.raises(SpanNotFound, match="was deleted"), cas.span_context(deleted):
+            pass
     assert {one.label for one in repo.spans()} == {"root", "stays"}
     assert {one.label for one in repo.spans(cas.Span)} == {"root", "stays"}
     # a catalog made anew says the same

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 import cas
 from cas.aio import Span, read_child_spans, read_span, span_context
-from cas.errors import DeclarationError
+from cas.errors import DeclarationError, UsageError
 
 
 class CustomSpan(Span):
@@ -59,6 +59,36 @@ def test_they_are_found_by_field(example):
     assert [one.learning_rate for one in repo.spans(TrainingSpan, learning_rate=0.1)] == [0.1]
     assert [one.learning_rate for one in repo.spans(TrainingSpan, learning_rate=cas.ValueFilter(gt=0.15))] == [0.2]
     assert repo.spans(TrainingSpan, learning_rate=0.3) == []
+
+
+def test_they_are_found_by_fields_of_other_types_too(example):
+    class Timed(cas.Span):
+        when: datetime | None = None
+        took: timedelta = timedelta(0)
+
+    when = datetime(2024, 5, 1, 12, 30, tzinfo=timezone.utc)
+    with cas.span_context(Timed(when=when, took=timedelta(minutes=5))) as made:
+        pass
+    repo = cas.current()
+    assert repo.spans(Timed, when=when) == repo.spans(Timed, took=timedelta(minutes=5)) == [made]
+    assert repo.spans(Timed, when=cas.ValueFilter(in_=[when])) == [made]
+    assert repo.spans(Timed, when=cas.ValueFilter(gt=when)) == []
+
+
+def test_a_field_that_the_class_lacks_is_an_error(example):
+    class Coarse(cas.Span):
+        deep: dict[str, int] | None = None
+
+    class Finest(Coarse):
+        step: int = 1
+
+    with cas.span_context(Finest(step=2, deep={"a": 1})) as made:
+        pass
+    repo = cas.current()
+    assert repo.spans(Coarse, **{"step": 2, "deep.a": 1}) == [made]
+    with pytest.raises(UsageError, match=r"has no field 'steps'; it has: deep, step"):
+        repo.spans(Coarse, steps=2)
+    assert repo.spans(cas.SpanFilter(kind=Coarse, fields={"steps": 2})) == []
 
 
 def test_subclasses_of_subclasses(example):
@@ -133,11 +163,10 @@ def test_what_cannot_be_recorded_is_refused_before_the_span_opens(example):
     assert cas.current().spans() == []
 
 
-def test_a_field_named_label_is_refused():
-    with pytest.raises(DeclarationError, match="cannot have a field 'label'"):
-
-        class Wrong(cas.Span):
-            label: str = "x"
+@pytest.mark.parametrize("name", ["label", "metadata", "status", "node_id", "link"])
+def test_a_field_that_every_span_has_is_refused(name):
+    with pytest.raises(DeclarationError, match=f"cannot have a field '{name}'"):
+        type("Wrong", (cas.Span,), {"__annotations__": {name: str}, name: "x"})
 
 
 def test_a_span_read_under_aio(example):

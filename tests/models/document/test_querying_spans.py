@@ -13,7 +13,7 @@ from cas.aio import (
     read_descendant_spans,
     read_parent_span,
 )
-from cas.errors import SpanNotFound
+from cas.errors import SpanNotFound, UsageError
 
 
 def red(found):
@@ -95,6 +95,17 @@ def test_pages(example, tree):
     assert [one.label for one in cas.read_child_spans(many, limit=3, offset=4)] == ["child4", "child5", "child6"]
     assert [one.value for one in cas.read_descendant_artifacts(many, limit=2, offset=9)] == [9]
     assert cas.read_child_spans(many, offset=20) == []
+    for query in (
+        cas.read_child_spans,
+        cas.read_descendant_spans,
+        cas.read_ancestor_spans,
+        cas.read_child_artifacts,
+        cas.read_descendant_artifacts,
+    ):
+        assert query(many, limit=0) == []
+        for wrong in ({"limit": -1}, {"offset": -1}, {"limit": "1"}):
+            with pytest.raises(UsageError, match="is a count from 0 up"):
+                query(many, **wrong)
 
     async def main():
         from cas.aio import stream_descendant_artifacts
