@@ -7,10 +7,11 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cas import clock
-from cas.errors import CasError, PartialFailure, UsageError
+from cas.errors import CasError, PartialFailure, RemoteError, UsageError
 from cas.refs import grammar
 from cas.remotes import settings as remote_settings
 from cas.remotes.reports import Transfer
@@ -169,13 +170,20 @@ def fetch(
     jobs: int = JOBS,
     progress: Progress = none,
 ) -> Transfer:
-    """Copy what is new in a remote's logs; with ``objects``, also all that those refs need."""
+    """Copy what is new in a remote's logs, with its records; with ``objects``, also all that those refs need."""
     from cas.remotes.fetching import fetch as fetch_logs
+    from cas.remotes.records import bring_records
 
     there = repository.remotes.open(remote)
     found = fetch_logs(there, jobs=jobs)
+    try:
+        told = bring_records(there, selection_of(there.settings, ()), jobs=jobs, progress=progress)
+    except RemoteError:
+        if there.store.listable:
+            raise
+        told = Transfer(there.name, there.settings.url)  # a web server that shows no directories: refs are all it gives
     if not objects:
-        return Transfer(there.name, there.settings.url, segments=found.segments, entries=found.entries)
+        return replace(told, segments=found.segments, entries=found.entries)
     from cas.remotes.pulling import bring_artifacts
 
     versions = [version for ref in objects for version in _matching(repository, ref, there.name)]

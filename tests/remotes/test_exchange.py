@@ -293,6 +293,47 @@ def test_a_read_only_web_server(tmp_path: Path, request) -> None:
     carl.close()
 
 
+def test_lineage_follows_what_was_pushed_without_it(tmp_path: Path) -> None:
+    ann = cas.init(tmp_path / "ann")
+    ann.remotes.add("origin", str(tmp_path / "hub"))
+    with ann.span("import"):
+        ann.put([1, 2], "raw")
+    with ann.span("train"):
+        ann.put({"m": ann.get("raw")}, "model")
+    ann.put(1, "other")
+    assert ann.push(patterns=["model"]).entries == 2
+    assert ann.push(patterns=["model"], lineage=True, dry_run=True).entries == 2
+    assert ann.push(patterns=["model"], lineage=True).entries == 2
+    assert ann.push(patterns=["model"], lineage=True).entries == 0
+    ben, _ = clone(str(tmp_path / "hub"), tmp_path / "ben")
+    assert ben.get("model^1") == [1, 2]
+    assert [one.name for one in ben.names()] == ["model", "raw"]
+
+
+def test_what_was_fetched_is_asked_offline(tmp_path: Path) -> None:
+    ann = cas.init(tmp_path / "ann")
+    ann.remotes.add("origin", str(tmp_path / "hub"))
+    ann.put(0, "count")
+    ann.push()
+    ben, _ = clone(str(tmp_path / "hub"), tmp_path / "ben")
+    with ann.span("made") as span:
+        ann.put(1, "count", metadata={"why": "test"})
+        ann.put("x" * 100, "text@k=v")
+    ann.push()
+    ben.pull(patterns=["other"])  # takes in the history without a record of it
+    ben.fetch()
+    (tmp_path / "hub").rename(tmp_path / "gone")
+    newest = ben.log("origin:count")[0]
+    assert (newest.type, newest.size, newest.metadata) == ("int", 1, {"why": "test"})
+    assert newest.id == ann.resolve("count").id
+    assert [one.type for one in ben.find("origin:*")] == ["str", "int"]
+    assert newest.span == span.id
+    (tmp_path / "gone").rename(tmp_path / "hub")
+    assert ben.fetch().objects == 0
+    assert ben.fetch(objects=["origin:count"]).objects > 0
+    assert ben.get("origin:count") == 1
+
+
 def test_a_relative_path_counts_from_where_it_was_written(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
