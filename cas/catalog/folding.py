@@ -1,8 +1,8 @@
 """When logs are folded into checkpoints: not with the write that makes one due, but when the process lets go.
 
 A checkpoint is for readers who start from nothing. Writing one costs a writer as much as a thousand entries do, so what
-a process wrote is kept until it closes its repository, or until that is much. Whoever writes next makes up for a
-process that died.
+a process wrote is kept until it closes its repository, or until that is much. Whoever writes next in the same directory
+makes up for a process that died; over a network that would be a request for each segment.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cas.errors import CasError
+from cas.storage.local import LocalStore
 
 if TYPE_CHECKING:
     from cas.refs.log import RefLog
@@ -58,7 +59,7 @@ class Folding:
 
     def _fold(self, log: RefLog, tail: list[Segment]) -> None:
         due = 1 << (tail[-1].number.bit_length() - 1)
-        if due < _FOLD:
+        if due < _FOLD or (tail[0].number > due and not isinstance(log.store, LocalStore)):
             return
         from cas.refs import checkpoints
 

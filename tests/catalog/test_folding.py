@@ -10,8 +10,10 @@ import sys
 import pytest
 
 import cas
+from cas.catalog.folding import Folding
 from cas.refs import checkpoints
 from cas.refs.log import RefLog
+from cas.storage.local import LocalStore
 
 WRITE = """
 import os, signal, sys
@@ -101,6 +103,28 @@ def test_who_ends_without_closing_leaves_it_to_its_end_or_to_the_next(tmp_path, 
     after.close()
     assert folded(after) == [16]
     assert cas.open(tmp_path).get("n19") == 19
+
+
+class Elsewhere:
+    """A store that is no directory, as those of remotes."""
+
+    def __init__(self, root) -> None:
+        self.store = LocalStore(root)
+
+    def __getattr__(self, name: str):
+        return getattr(self.store, name)
+
+
+@pytest.mark.parametrize(("first", "made"), [(8, [8]), (9, [])])
+def test_elsewhere_only_who_wrote_the_segment_folds_at_it(tmp_path, early, first, made):
+    log, folding, previous = RefLog(Elsewhere(tmp_path), "a", "b"), Folding(), "0" * 64
+    for number in range(1, 13):
+        segment = log.append(number, previous, (), author="Ann", time=number)
+        previous = segment.digest
+        if number >= first:
+            folding.wrote(log, segment)
+    folding.settle()
+    assert sorted(int(path.stem) for path in (tmp_path / "refs/a/b").glob("*.arrow")) == made
 
 
 def test_a_full_disk_does_not_spoil_what_was_written(tmp_path, early, monkeypatch):
