@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
@@ -25,13 +26,14 @@ from cas.objects.packs import (
     scan,
     verified,
 )
+from cas.objects.salvage import open_packs, opened
 from cas.objects.trees import decode_tree
 from cas.storage.durable import storage_errors
 
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
 
-__all__ = ["Damage", "check"]
+__all__ = ["Damage", "check", "check_open"]
 
 
 class Damage(NamedTuple):
@@ -69,6 +71,41 @@ def check(store: ObjectStore, progress: Callable[[int, int], None]) -> Iterator[
         progress(done, total)
     for name, entry in maps:
         yield from _check_map(store, name, entry)
+
+
+def check_open(directory: Path, own: Collection[Path] = ()) -> tuple[int, list[Damage]]:
+    """How many whole entries the packs that are still open hold, and which of their entries are damaged.
+
+    What follows the last whole entry is damage only where a writer of this process, in ``own``, wrote it whole: others
+    may be in the middle of it.
+    """
+    count, damage = 0, []
+    for path in open_packs(directory):
+        with opened(path) as content:
+            size, at = len(content), len(MAGIC)
+            if size >= at and content[:at] != MAGIC:
+                damage.append(Damage(path.name, 0, None, None, "it does not begin as packs do"))
+            while True:
+                for entry in scan(content, at, size):
+                    count, at = count + 1, entry.end
+                if at + ENTRY_SIZE > size:
+                    break
+                number, length, ident = ENTRY.unpack(content[at : at + ENTRY_SIZE])
+                end = min(at + ENTRY_SIZE + length, size)
+                if end < size or path in own:
+                    damage += [] if _mended(path, at, end) else [_open_damage(path, at, number, ident)]
+                at = end
+    return count, damage
+
+
+def _open_damage(path: Path, at: int, number: int, ident: bytes) -> Damage:
+    return Damage(path.name, at, kind_of(number), ident, "its stored bytes are not its own")
+
+
+def _mended(path: Path, at: int, end: int) -> bool:
+    """Whether an open pack holds no damaged entry there when it is read again: its writer took a failed write back."""
+    with opened(path) as content:
+        return len(content) < end or next(scan(content, at), None) is not None
 
 
 def _check_pack(pack: Pack, maps: list[tuple[str, ScannedEntry]]) -> Iterator[Damage]:

@@ -18,7 +18,7 @@ from cas.storage.durable import fsync_directory, fsync_file, storage_errors, typ
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
 
-__all__ = ["live", "salvage", "search_open"]
+__all__ = ["live", "open_packs", "opened", "salvage", "search_open"]
 
 _WINDOW = 256 * 1024
 _TOLD = frozenset({Kind.SPAN, Kind.ARTIFACT})
@@ -27,10 +27,10 @@ _TOLD = frozenset({Kind.SPAN, Kind.ARTIFACT})
 def live(directory: Path, kind: Kind, but: Collection[Path] = ()) -> Iterator[tuple[ObjectId, bytes]]:
     """The objects of a kind in the open packs of a directory (``but`` these), each verified, up to each file's first
     torn entry."""
-    for path in _open_packs(directory):
+    for path in open_packs(directory):
         if path in but:
             continue
-        with _opened(path) as content:
+        with opened(path) as content:
             for entry in scan(content):
                 if entry.kind is kind:
                     yield entry.id, payload_of(content, entry)
@@ -38,8 +38,8 @@ def live(directory: Path, kind: Kind, but: Collection[Path] = ()) -> Iterator[tu
 
 def search_open(directory: Path, key: bytes) -> tuple[Kind, bytes] | None:
     """The kind and verified payload of what some open pack holds under a key."""
-    for path in _open_packs(directory):
-        with _opened(path) as content:
+    for path in open_packs(directory):
+        with opened(path) as content:
             place = _place(content, key)
             if place is None:
                 continue
@@ -57,7 +57,7 @@ def salvage(store: ObjectStore, settle: Callable[[list[tuple[Kind, ObjectId, byt
     Before each is sealed, ``settle`` gets the span and artifact records found in it, durable by then: should it not
     return, the pack stays open for the next writer, who settles again. Raises StorageError, StorageFull.
     """
-    for path in _open_packs(store.directory):
+    for path in open_packs(store.directory):
         with storage_errors(f"salvage {path}"):
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
@@ -112,7 +112,8 @@ def _seal(
     store.admit(sealed)
 
 
-def _open_packs(directory: Path) -> list[Path]:
+def open_packs(directory: Path) -> list[Path]:
+    """The packs of a directory that nobody has sealed yet."""
     try:
         return sorted(path for path in directory.iterdir() if path.suffix == ".open")
     except FileNotFoundError:
@@ -141,7 +142,7 @@ class _OpenFile:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_OpenFile | bytes]:
+def opened(path: Path) -> Iterator[_OpenFile | bytes]:
     """The bytes of an open pack; none where it is gone."""
     with storage_errors(f"read {path}"):
         try:

@@ -289,6 +289,14 @@ class ObjectStore:
 
         return check(self, progress)
 
+    def check_open(self) -> tuple[int, list[Damage]]:
+        """How many objects lie in packs that are still open, anybody's, and which of them are damaged."""
+        from cas.objects.check import check_open
+
+        for writer in self._writers:
+            writer.flush()
+        return check_open(self.directory, {writer.path for writer in self._writers if writer.path is not None})
+
     # --- for the rest of this room ---------------------------------------------------------------
 
     @property

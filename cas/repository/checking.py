@@ -58,10 +58,11 @@ class Report:
 
 
 def fsck(repository: Repository, progress: Callable[[int, int], None]) -> Report:
-    """Verify every pack, every object, every log segment, and that every ref's objects are there."""
+    """Verify every pack, sealed or open, every object, every log segment, and that every ref's objects are there."""
     objects = repository.objects
     objects.refresh()
-    damage = list(objects.check(progress))
+    unsealed, torn = objects.check_open()  # first: what is sealed meanwhile is then read as a pack
+    damage = [*torn, *objects.check(progress)]
     segments, problems = _check_logs(repository)
     if not problems:
         bad = {one.id for one in damage if one.id is not None}
@@ -70,10 +71,12 @@ def fsck(repository: Repository, progress: Callable[[int, int], None]) -> Report
         problems += [
             Problem("missing_object", ident.hex(), "objects", "no pack holds it", tuple(sorted(refs)))
             for ident, refs in missing.items()
+            if ident not in bad
         ]
     else:
         problems += [_problem(one, {}) for one in damage]
-    return Report(sum(len(pack) for pack in objects.packs), _bytes(repository, "objects/"), segments, tuple(problems))
+    count = unsealed + sum(len(pack) for pack in objects.packs)
+    return Report(count, _bytes(repository, "objects/"), segments, tuple(problems))
 
 
 def _problem(one: Damage, needs: dict[bytes, set[str]]) -> Problem:
