@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["consumers", "inputs", "lineage", "outputs", "producer", "span_info", "spans", "version_of"]
 
 T = TypeVar("T")
+_ELSEWHERE = "(not here)"
+"""Stands for the label of a span whose records are not here: a push without --lineage leaves them."""
 
 
 def spans(repository: Repository, label: str | None, status: str | None, limit: int | None) -> list[SpanInfo]:
@@ -191,9 +193,11 @@ class _Step:
 def _next(repository: Repository, step: _Step, *, down: bool) -> Iterator[_Step]:
     if step.kind == "artifact":
         version = version_of(repository, bytes.fromhex(step.id))
-        near = consumers(repository, version) if down else [one for one in [producer(repository, version)] if one]
-        for info in near:
-            yield _Step("span", info.id, info.label, step.depth + 1)
+        near = [(one.id, one.label) for one in consumers(repository, version)] if down else _maker(repository, version)
+        for ident, label in near:
+            yield _Step("span", ident, label, step.depth + 1)
+    elif step.title == _ELSEWHERE:
+        return
     elif down:
         for version in outputs(repository, step.id):
             yield _Step("artifact", version.id, _title(version), step.depth + 1)
@@ -201,6 +205,17 @@ def _next(repository: Repository, step: _Step, *, down: bool) -> Iterator[_Step]
         for link in inputs(repository, step.id):
             if link.artifact is not None:
                 yield _Step("artifact", link.artifact, link.ref or link.artifact, step.depth + 1)
+
+
+def _maker(repository: Repository, version: ArtifactVersion) -> list[tuple[str, str]]:
+    """The id and label of the span that made a version; of one whose records did not come here, only the id."""
+    if not version.span:
+        return []
+    try:
+        info = span_info(repository, version.span)
+    except SpanNotFound:
+        return [(version.span, _ELSEWHERE)]
+    return [(info.id, info.label)]
 
 
 def _title(version: ArtifactVersion) -> str:

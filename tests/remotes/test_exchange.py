@@ -302,6 +302,14 @@ def test_lineage_follows_what_was_pushed_without_it(tmp_path: Path) -> None:
         ann.put({"m": ann.get("raw")}, "model")
     ann.put(1, "other")
     assert ann.push(patterns=["model"]).entries == 2
+    carl, _ = clone(str(tmp_path / "hub"), tmp_path / "carl")
+    steps = []
+    node = carl.lineage("model")
+    while node.children:
+        node = node.children[0]
+        steps.append((node.kind, node.title))
+    assert [steps[0], steps[-1]] == [("span", "train"), ("span", "(not here)")]
+    assert len(steps) == 3
     assert ann.push(patterns=["model"], lineage=True, dry_run=True).entries == 2
     assert ann.push(patterns=["model"], lineage=True).entries == 2
     assert ann.push(patterns=["model"], lineage=True).entries == 0
