@@ -153,6 +153,11 @@ def _to_arrow(value: Any) -> Any:
 
     library = type(value).__module__.partition(".")[0]
     if library == "pandas":
+        if value.columns.nlevels == 1 and value.columns.inferred_type.startswith("mixed"):
+            raise CodecError(
+                "its column names are of several types, and Arrow would make them all text",
+                hint="leave serializer= out: a frame's own codec keeps them; or name the columns by str",
+            )
         table = pa.Table.from_pandas(value)
     elif library == "polars":
         table = value.to_arrow()

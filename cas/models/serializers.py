@@ -118,7 +118,7 @@ def serialize(chain: tuple[Serializer[Any], ...], value: object) -> tuple[tuple[
 
     The first that takes the value serialises it; those after it that take bytes are given the result, in order.
     So ``(array_serializer, dataframe_serializer)`` chooses by type and ``(json_serializer, gzip_serializer)`` composes.
-    Raises UnknownType where none takes the value, CodecError where one fails.
+    Raises UnknownType where none takes the value, CodecError where one fails or is not registered.
     """
     first = next((at for at, one in enumerate(chain) if one.takes(value)), None)
     if first is None:
@@ -128,6 +128,12 @@ def serialize(chain: tuple[Serializer[Any], ...], value: object) -> tuple[tuple[
             hint="choose a serializer for that type, or several: serializer=(a, b)",
         )
     stages = [chain[first], *(one for one in chain[first + 1 :] if bytes in one.types)]
+    for stage in stages:
+        if _BY_NAME.get(stage.name) is not stage:
+            raise CodecError(
+                f"serializer {stage.name!r} is not registered, so what it writes could not be read",
+                hint=f"register it where it is made: {type(stage).__name__}().register()",
+            )
     content: Any = value
     for stage in stages:
         content = _run(stage, "serialize", content)

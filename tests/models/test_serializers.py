@@ -54,6 +54,34 @@ def trip(serializer, value):
     return deserialize(names, content)
 
 
+def test_one_that_is_not_registered_writes_nothing():
+    class Stray(Serializer[object]):
+        types = (object,)
+        name = "tests.stray"
+
+        def serialize(self, value):
+            return b""
+
+        def deserialize(self, value):
+            return None
+
+    class Twin(Stray):
+        name = whole.name
+
+    for stray in (Stray(), Twin()):
+        with pytest.raises(CodecError, match="is not registered, so what it writes could not be read"):
+            serialize((stray,), 3)
+    assert trip(Stray().register(), 3) is None
+
+
+@pytest.mark.parametrize("serializer", [formats.dataframe_serializer, formats.parquet_serializer])
+def test_column_names_that_arrow_would_change_are_refused(serializer):
+    with pytest.raises(CodecError, match="column names are of several types"):
+        trip(serializer, pd.DataFrame([[1, 2]], columns=[1, "a"]))
+    frame = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)]))
+    pd.testing.assert_frame_equal(trip(serializer, frame), frame)
+
+
 @pytest.mark.parametrize(
     "value", [datetime(2024, 5, 1, 12, 30, 1, 5), datetime(2024, 5, 1, tzinfo=timezone(timedelta(hours=2)))]
 )
