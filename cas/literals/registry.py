@@ -65,16 +65,19 @@ class Registry:
                     places[kind] = entry
         self._found.clear()
 
-    def extend(self, tag: str, version: int, kinds: Iterable[type | str]) -> None:
-        """Give more types to an entry. Raises CodecError without one, DeclarationError when a type is taken."""
+    def extend(self, tag: str, version: int, kinds: Iterable[type | str], *, as_bases: bool = False) -> None:
+        """Give more types, or bases of types, to an entry. Raises CodecError without one, DeclarationError when a type
+        is taken.
+        """
+        places = self._by_base if as_bases else self._by_type
         entry = self._by_tag.get((tag, version))
         if entry is None:
             raise CodecError(f"no codec for version {version} of type {tag!r} is registered")
         for kind in kinds:
-            before = self._by_type.get(kind)
+            before = places.get(kind)
             if before is not None and before.tag != tag:
                 raise DeclarationError(f"values of {_named(kind)} have the codec {before.tag!r} already")
-            self._by_type[kind] = entry
+            places[kind] = entry
         self._found.clear()
 
     def of_type(self, kind: type) -> Codec | None:
@@ -128,12 +131,12 @@ def register(codec: Codec) -> None:
     _REGISTRY.add(_Entry(codec.type, codec.version, tuple(codec.types), tuple(codec.bases), lambda: codec))
 
 
-def serve(tag: str, version: int, *kinds: type | str) -> None:
-    """Let the codec of a stored type take values of more Python types, exactly these.
+def serve(tag: str, version: int, *kinds: type | str, subclasses: bool = False) -> None:
+    """Let the codec of a stored type take values of more Python types: exactly these, or of their ``subclasses`` too.
 
     Raises CodecError when there is no such codec, DeclarationError when a type has another one.
     """
-    _REGISTRY.extend(tag, version, kinds)
+    _REGISTRY.extend(tag, version, kinds, as_bases=subclasses)
 
 
 def codec_of(kind: type) -> Codec | None:

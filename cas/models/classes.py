@@ -35,11 +35,15 @@ _LISTENERS: list[Callable[[ModelClass], None]] = []
 
 
 class Shape:
-    """The saved fields of a class, in order: names, specs, and a fast getter of their values as a tuple."""
+    """The saved fields of a class, in order: names, specs, and a fast getter of their values as a tuple.
 
-    __slots__ = ("names", "own", "plain", "specs", "values")
+    ``extra`` says that instances may have more fields than these.
+    """
 
-    def __init__(self, fields: Iterable[Saved], default: FieldSpec) -> None:
+    __slots__ = ("extra", "names", "own", "plain", "specs", "values")
+
+    def __init__(self, fields: Iterable[Saved], default: FieldSpec, *, extra: bool = False) -> None:
+        self.extra = extra
         saved = tuple(fields)
         specs = {one.name: merge_specs(field_spec(one.metadata), default) for one in saved}
         self.names = tuple(specs)
@@ -184,7 +188,10 @@ def _shape(entry: ModelClass) -> Shape:
         "__dataclass_fields__" not in cls.__dict__ and _own_annotations(cls) and dataclasses.is_dataclass(cls)
     ):
         raise DeclarationError(f"model {cls.__qualname__} is not a dataclass", hint="put @dataclass above the class")
-    shape = Shape(_chosen(entry, list(source(cls))), spec_of_config(cls.__qualname__, entry.config))
+    pydantic: Mapping[str, Any] = getattr(cls, "model_config", {}) if source is _pydantic_fields else {}
+    extra = pydantic.get("extra") == "allow" and not entry.config.get("include")
+    default = spec_of_config(cls.__qualname__, entry.config)
+    shape = Shape(_chosen(entry, list(source(cls))), default, extra=extra)
     for field in shape.own & _model_fields(cls):
         raise DeclarationError(
             f"field {field!r} of model {cls.__qualname__} holds a model and cannot also have a serializer",
@@ -227,9 +234,16 @@ def _attrs_fields(cls: Any) -> Iterable[Saved]:
 
 
 def _pydantic_fields(cls: Any) -> Iterable[Saved]:
-    # The constructor takes the alias where there is one.
+    by_alias = cls.model_config.get("validate_by_alias") is not False
     for name, field in cls.model_fields.items():
-        yield Saved(field.alias or name, name, dict(enumerate(field.metadata)))
+        yield Saved((by_alias and _alias(field)) or name, name, dict(enumerate(field.metadata)))
+
+
+def _alias(field: Any) -> str | None:
+    """What the constructor of a pydantic model calls a field, where it is not the field's own name."""
+    alias = field.validation_alias
+    choices = getattr(alias, "choices", (alias,))
+    return next((one for one in choices if isinstance(one, str)), None)
 
 
 def _model_fields(cls: type) -> frozenset[str]:

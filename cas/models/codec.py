@@ -92,12 +92,23 @@ def _parts(value: Any) -> tuple[str, int, dict[str, Any], ModelClass | None]:
     entry = entry_of(value.__class__)
     if entry is not None:
         shape = entry.shape
-        return entry.name, entry.version, dict(zip(shape.names, shape.values(value), strict=True)), entry
+        fields = dict(zip(shape.names, shape.values(value), strict=True))
+        if shape.extra:
+            fields.update(_extra(value, entry.name))
+        return entry.name, entry.version, fields, entry
     if isinstance(value, ModelRecord):
         return value.model, value.version, value.fields, None
     raise UnknownType(
         f"{type(value).__qualname__} is not a model class", hint="register it: cas.register_model(cls, version=1)"
     )
+
+
+def _extra(value: Any, model: str) -> dict[str, Any]:
+    """What an instance of a pydantic model that allows it has beside its fields. Raises CodecError."""
+    found: dict[str, Any] = value.__pydantic_extra__ or {}
+    if _HEAD in found:
+        raise CodecError(f"{model}: a field cannot be called {_HEAD!r}")
+    return found
 
 
 def _write_slow(
@@ -126,7 +137,7 @@ def _write_slow(
 
 def _spec(entry: ModelClass, field: str, value: Any) -> FieldSpec:
     """How a field's value is kept; a model says so itself, whatever the class's defaults."""
-    spec = entry.shape.specs[field]
+    spec = entry.shape.specs.get(field, PLAIN)
     if spec is PLAIN or entry_of(value.__class__) is None:
         return spec
     if field in entry.shape.own:
@@ -191,7 +202,8 @@ def _reader(entry: Any, model: str, field: str, known: ModelClass | None, decodi
 def _serve(entry: ModelClass) -> None:
     """Classes of other libraries are found by type; subclasses of ModelBase by their base."""
     if not issubclass(entry.cls, ModelBase):
-        registry.serve(MODEL.type, MODEL.version, entry.cls)
+        # A parametrised pydantic generic is a subclass; one that is no model itself is an error that says so.
+        registry.serve(MODEL.type, MODEL.version, entry.cls, subclasses=True)
 
 
 registry.register(MODEL)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import attrs
 import pytest
 
-from cas.errors import DeclarationError, MigrationError, UnknownType
+from cas.errors import CodecError, DeclarationError, MigrationError, UnknownType
 from cas.models import classes
 from cas.models.classes import register_model
 from cas.models.declare import ModelBase
@@ -76,7 +76,50 @@ def test_pydantic_generics(shelf):
         inside: T
 
     register_model(Box, version=1)
-    assert shelf.trip(Holder(Box(inside=1))) == Holder(Box(inside=1))
+    for value in (Box(inside=1), Box[int](inside=1), Box[Box[int]](inside=Box[int](inside=1))):
+        assert shelf.trip(value) == value
+        assert shelf.trip(Holder([value])) == Holder([value])
+
+
+def test_pydantic_aliases(shelf):
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
+
+    class Named(pydantic.BaseModel):
+        a: int = pydantic.Field(validation_alias="first", serialization_alias="eins")
+        b: int = pydantic.Field(validation_alias=pydantic.AliasChoices(pydantic.AliasPath("x", 0), "second"))
+        c: int = pydantic.Field(default=3, serialization_alias="drei")
+
+    class ByName(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(validate_by_name=True, validate_by_alias=False)
+        a: int = pydantic.Field(alias="first")
+
+    for cls in (Named, ByName):
+        register_model(cls, version=1)
+    for value in (Named(first=1, second=2, c=4), ByName(a=1)):
+        assert shelf.trip(value) == value
+
+
+def test_pydantic_models_keep_what_they_allow_beside_their_fields(shelf):
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
+
+    class Open(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(extra="allow")
+        a: int
+
+    register_model(Open, version=1)
+    for value in (Open(a=1), Open(a=1, b="x"), Open(a=1, inner=Open(a=2, b=(3, 4)))):
+        assert shelf.trip(value) == value
+    with pytest.raises(CodecError, match="a field cannot be called '@'"):
+        shelf.put(Open(a=1, **{"@": 2}))
+
+
+def test_a_subclass_that_was_not_registered_is_no_model(shelf):
+    @dataclass
+    class More(Plain):
+        y: int = 1
+
+    with pytest.raises(UnknownType, match="More is not a model class"):
+        shelf.put(More(1))
 
 
 def test_migrations_of_registered_classes(shelf):
