@@ -17,7 +17,7 @@ from cas.objects.stretches import Place, Wanted, in_file_order, locate, stretche
 from cas.remotes.closure import Found
 from cas.remotes.reports import Transfer
 from cas.remotes.sides import JOBS, Progress, Remote, in_threads, none
-from cas.storage.durable import create_temporary, storage_errors, write_views
+from cas.storage.durable import create_temporary, storage_errors, write_all, write_views
 
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
@@ -29,6 +29,8 @@ _PACK = 64 << 20
 # Footers not known yet are read only where what they might spare is worth a request each.
 _WORTH = 16 << 10
 _TRIFLE = 64 << 10
+# In one call ext4 takes memory for all of it in one piece, which costs twice the time where memory is in many.
+_WRITE = 128 << 10
 
 
 class Sender:
@@ -148,7 +150,7 @@ class Sender:
         write_views(descriptor, [MAGIC])
         at = len(MAGIC)
         for entries, pieces in stretches(self._objects, wanted):
-            write_views(descriptor, pieces)
+            _write(descriptor, pieces)
             before = at
             for entry in entries:
                 if entry.kind is Kind.MAP:
@@ -166,6 +168,19 @@ class Sender:
         with self._lock:
             self.done += done
             self._progress(self.done, self.total)
+
+
+def _write(descriptor: int, pieces: Sequence[bytes | memoryview]) -> None:
+    small: list[bytes | memoryview] = []
+    for piece in pieces:
+        if len(piece) <= _WRITE:
+            small.append(piece)
+            continue
+        write_views(descriptor, small)
+        small = []
+        for start in range(0, len(piece), _WRITE):
+            write_all(descriptor, piece[start : start + _WRITE])
+    write_views(descriptor, small)
 
 
 def _batches(wanted: Sequence[Wanted]) -> Iterator[list[Wanted]]:
