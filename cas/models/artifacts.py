@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from cas.errors import RefNotFound, SpanError
@@ -72,4 +72,15 @@ def _writable(repository: Repository, span_id: SpanId) -> AbstractContextManager
     around = repository.current_span()
     if around is not None and around.id_bytes == ident:
         return nullcontext(around)  # opened by the process that forked this one
-    return repository.span_again(locate(repository, ident.hex())[0].hex())
+    return _again(repository.span_again(locate(repository, ident.hex())[0].hex()))
+
+
+@contextmanager
+def _again(span: ActiveSpan) -> Iterator[ActiveSpan]:
+    """A closed span, entered for one addition; where that is refused, the span's own end stays what it was."""
+    with span:
+        try:
+            yield span
+        except BaseException:
+            span.withdraw()
+            raise

@@ -76,6 +76,7 @@ class ActiveSpan:
         self._held: dict[Name, dict[Partition, Wish]] = {}
         self._said: dict[Name, Said] = {}
         self._closed = False
+        self._withdrawn = False
 
     # --- what it is ------------------------------------------------------------------------------
 
@@ -149,6 +150,10 @@ class ActiveSpan:
             for label, artifact in zip(values, ids, strict=True):
                 self.state.made(ArtifactId(artifact), label, None)
         return [ArtifactVersion(repository, artifact, None, span=self.id_bytes, new=True) for artifact in ids]
+
+    def withdraw(self) -> None:
+        """Having been entered again, and had nothing added: be as before, whatever error is on its way."""
+        self._withdrawn = self._again is not None
 
     def read(self, version: ArtifactVersion, asked: str | None = None, name: str | None = None) -> None:
         """Record that the span read a version; done by itself for everything resolved inside it."""
@@ -285,7 +290,7 @@ class ActiveSpan:
             try:
                 if error is None:
                     self._close_well()
-                else:
+                elif not self._withdrawn:
                     self._close_failed(error)
             finally:
                 self._closed = True

@@ -203,6 +203,18 @@ def test_tasks_keep_the_right_parent_and_a_cancelled_one_closes(repo):
     assert found == {"slow": ("failed", "CancelledError"), "fails": ("failed", "ValueError")}
 
 
+def test_what_a_closed_span_refuses_leaves_it_as_it_was(repo):
+    with cas.span_context(label="done") as span:
+        cas.create_span_artifact("current", label="kept", data=1)
+    for label, value in (("kept", 2), ("new", object())):
+        with pytest.raises(cas.CasError):
+            cas.create_span_artifacts(span, {"other": 0, label: value})
+    assert cas.read_span_artifacts(span) == {"kept": 1}
+    assert [(found.status, found.error) for found in repo.spans(label="done")] == [("ok", None)]
+    cas.create_span_artifact(span, label="late", data=3)
+    assert cas.read_span_artifacts(span) == {"kept": 1, "late": 3}
+
+
 BLOCKING = ("fsync", "open", "write", "writev", "pread", "read", "link", "rename", "stat", "scandir")
 
 
