@@ -145,7 +145,8 @@ class Receiver:
 
     def _read_places(self, places: dict[bytes, list[Place]], kind: Kind | None, brought: dict[bytes, Found]) -> None:
         for attempt in range(2):
-            chosen = {found[attempt] for key, found in places.items() if len(found) > attempt and key not in brought}
+            near = (found[attempt] for key, found in places.items() if len(found) > attempt and key not in brought)
+            chosen = dict.fromkeys(near)  # in the order that places came in, which is mostly that of the file
             if not chosen:
                 return
             self._count(sum(place.end - place.start for place in chosen))
