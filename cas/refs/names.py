@@ -150,7 +150,7 @@ def _check(text: str, what: str) -> str:
     if fault is None:
         return text
     cause, position = fault
-    raise InvalidRefName(f"{shown(text)} cannot be a {what}: {cause}", text=str(text), position=position, hint=_HINT)
+    raise InvalidRefName(f"{shown(text)} cannot be {_a(what)}: {cause}", text=str(text), position=position, hint=_HINT)
 
 
 def _check_directory(text: str, what: str) -> str:
@@ -159,8 +159,12 @@ def _check_directory(text: str, what: str) -> str:
     if found or text[0] == ".":
         position = found.start() if found else 0
         cause = f"{text[position]!r} is not allowed {'in' if found else 'at the start of'} a directory's name"
-        raise InvalidRefName(f"{shown(text)} cannot be a {what}: {cause}", text=text, position=position, hint=_HINT)
+        raise InvalidRefName(f"{shown(text)} cannot be {_a(what)}: {cause}", text=text, position=position, hint=_HINT)
     return text
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _fault(text: object) -> tuple[str, int] | None:

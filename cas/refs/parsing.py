@@ -32,17 +32,18 @@ _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2}(?:[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?)?)?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
+_HELP = "see how refs are written: cas help refs"
 _EPOCH_START = "1970-01-01T00:00:00.000000"
 
 
 def parse_slowly(text: str) -> Revision:
     """The revision that a text names. Raises RefSyntax (InvalidRefName for a part that may not be a name)."""
     if not isinstance(text, str):
-        raise RefSyntax(f"a ref is text, not {type(text).__name__}")
+        raise RefSyntax(f"a ref is text, not {type(text).__name__}", hint=_HELP)
     if not text:
         raise RefSyntax("the ref is empty", text=text, hint="write a name, as in: cas resolve flights")
     if len(text) > MAX_LENGTH:
-        raise RefSyntax("the ref is longer than any valid one", text=text[:80])
+        raise RefSyntax("the ref is longer than any valid one", text=text[:80], hint=_HELP)
     head, slashes, tail = text.partition("//")
     if text[0] == "%":
         return _parse_span(text, head, _path(text, len(head) + 2, tail) if slashes else None)
@@ -74,7 +75,7 @@ def _address(text: str, address: str, has_path: bool) -> tuple[str | None, str |
         _part(text, 0, remote, check_remote)
     parts = rest.split("/")
     if len(parts) not in (1, 3):
-        raise RefSyntax("a ref is 'name' or 'project/domain/name'", text=text, position=start)
+        raise RefSyntax("a ref is 'name' or 'project/domain/name'", text=text, position=start, hint=_HELP)
     if len(parts) == 1:
         return remote if colon else None, None, None, _part(text, start, rest, check_name)
     project, domain, name = parts
@@ -101,7 +102,7 @@ def _partition(text: str, head: str, start: int, name: str) -> tuple[Partition, 
         _part(text, position, key, check_key)
         value = _part(text, position + len(key) + 1, value, decode_value)
         if key in [known for known, _ in pairs] or (key == "time" and time is not None):
-            raise RefSyntax(f"the key {shown(key)} is given twice", text=text, position=position)
+            raise RefSyntax(f"the key {shown(key)} is given twice", text=text, position=position, hint="leave one away")
         if key == "time":
             time = _part(text, position + 5, value, check_time)
         else:
@@ -130,7 +131,7 @@ def _mods(text: str, head: str, position: int) -> tuple[Mod, ...]:
             mods.append(Back(int(back or 1)))
         elif number is not None:
             if number and not int(number):
-                raise RefSyntax("inputs count from ^1", text=text, position=position)
+                raise RefSyntax("inputs count from ^1", text=text, position=position, hint="write ^1 for the first")
             mods.append(Input(int(number or 1)))
         else:
             mods.append(_moment(text, moment, position + 2))
@@ -149,8 +150,8 @@ def _misplaced(text: str, head: str, position: int) -> RefSyntax:
             "here '@' needs a date or count in braces", text=text, position=position, hint="write @{2024-05-01}"
         )
     if mark in "~^":
-        return RefSyntax(f"'{mark}' takes a count of at most 9 digits", text=text, position=position)
-    return RefSyntax(f"{shown(mark)} is not expected here", text=text, position=position)
+        return RefSyntax(f"'{mark}' takes a count of at most 9 digits", text=text, position=position, hint=_HELP)
+    return RefSyntax(f"{shown(mark)} is not expected here", text=text, position=position, hint=_HELP)
 
 
 def _moment(text: str, moment: str, position: int) -> Mod:
@@ -189,7 +190,12 @@ def _path(text: str, start: int, tail: str) -> str:
     position = start
     for part in path.split("/"):
         if part in ("", ".", "..") or "\0" in part:
-            raise RefSyntax(f"{shown(part)} cannot be part of a path", text=text, position=position)
+            raise RefSyntax(
+                f"{shown(part)} cannot be part of a path",
+                text=text,
+                position=position,
+                hint="as in: reports//jan/plot.svg",
+            )
         position += len(part) + 1
     try:
         path.encode()

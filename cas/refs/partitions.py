@@ -146,13 +146,13 @@ def check_value(text: str) -> str:
             cause = "it is not Unicode text"
     else:
         cause = "it is empty" if isinstance(text, str) else f"it is {type(text).__name__}, not text"
-    raise RefSyntax(f"{shown(text)} cannot be a partition value: {cause}", text=str(text))
+    raise RefSyntax(f"{shown(text)} cannot be a partition value: {cause}", text=str(text), hint="write key=value")
 
 
 def check_count(count: int) -> None:
     """Raises RefSyntax when there are more partition keys than a name may have."""
     if count > MAX_KEYS:
-        raise RefSyntax(f"{count} partition keys: a name has at most {MAX_KEYS}")
+        raise RefSyntax(f"{count} partition keys: a name has at most {MAX_KEYS}", hint="make one key of several")
 
 
 def encode_value(value: str) -> str:
@@ -167,7 +167,9 @@ def decode_value(text: str) -> str:
     try:
         decoded = re.sub(_PERCENT, _decode, text)
     except UnicodeDecodeError:
-        raise RefSyntax("a percent-encoded value is not UTF-8", text=text, position=text.index("%")) from None
+        raise RefSyntax(
+            "a percent-encoded value is not UTF-8", text=text, position=text.index("%"), hint="write % as %25"
+        ) from None
     stray = re.sub(_PERCENT, lambda found: "_" * len(found[0]), text).find("%")
     if stray >= 0:
         raise RefSyntax("'%' must be followed by two hex digits", text=text, position=stray, hint="write % as %25")

@@ -26,6 +26,8 @@ def alias(repository: Repository, ref: str, name: str, expect: object, *, replac
     from cas.repository.repository import ANY
 
     check_alias(name)
+    if grammar.parse(ref).remote is not None:
+        raise RefSyntax(f"{ref!r} is a remote's: aliases are moved here", text=ref, hint="take it in first: cas pull")
     version = resolving.resolve(repository, ref)
     if version.name is None or version.partition is None or version.version is None:
         raise ArtifactError(f"{ref!r} is under no name, so it cannot have an alias", hint="put it under a name first")
@@ -42,6 +44,11 @@ def alias(repository: Repository, ref: str, name: str, expect: object, *, replac
         here = f"{full.name}@{partition.text}#{name}" if partition.text else f"{full.name}#{name}"
         if history.used(name) is not None:
             raise AliasConflict(f"{here} is a version", hint="choose another alias: versions never move")
+        if not any(entry.version == target for entry in history.live):
+            raise ArtifactError(
+                f"{version.ref} is not published: it was deleted, or its span is still open",
+                hint=f"point {name!r} at it when it is: cas log {full.name}",
+            )
         if len(at) > 1 and not replace:
             raise AliasConflict(
                 f"{here} was moved on two sides: to {' and to '.join(at)}", candidates=at, hint="settle it: --replace"
@@ -94,7 +101,11 @@ def _targets(repository: Repository, ref: str) -> tuple[Name, list[tuple[str, Pa
     """The name, and (text, partition, version, alias) of each thing that deleting a ref takes away."""
     revision = grammar.parse(ref)
     if revision.name is None or revision.mods or revision.path is not None or revision.remote is not None:
-        raise RefSyntax(f"{ref!r} cannot be deleted: write name[@key=value,…][#version or #alias]", text=ref)
+        raise RefSyntax(
+            f"{ref!r} cannot be deleted: write name[@key=value,…][#version or #alias]",
+            text=ref,
+            hint="see the versions: cas log NAME; then: cas rm 'NAME#VERSION'",
+        )
     name = Name(revision.project or repository.project, revision.domain or repository.domain, revision.name)
     refs = repository.catalog.refs
     repository.catalog.catch_up(repository.log_of(name.project, name.domain))
@@ -118,7 +129,7 @@ def _targets(repository: Repository, ref: str) -> tuple[Name, list[tuple[str, Pa
         return name, matches
     version = resolving.resolve(repository, ref)  # raises what is wrong; else it was an id prefix
     if version.partition is None or version.version is None:
-        raise RefNotFound(f"{ref!r} is under no name")
+        raise RefNotFound(f"{ref!r} is under no name", hint="see the names: cas ls")
     return name, [(version.ref, version.partition, version.version, None)]
 
 

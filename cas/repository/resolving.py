@@ -63,6 +63,7 @@ def _of_span(repository: Repository, revision: Revision, text: str) -> ArtifactV
     raise RefNotFound(
         f"span {info.label!r} has no artifact labelled {revision.path!r}; it has: {', '.join(labels) or 'none'}",
         suggestions=_near(revision.path, labels),
+        hint=f"see what it made: cas span show %{info.id[:12]}",
     )
 
 
@@ -117,9 +118,15 @@ def _selected(
     if strict:
         found = {number: entry for number, entry in found.items() if entry.partition == partition}
     if len(found) > 1:
-        matches = tuple(f"{name.name}@{entry.partition.text}#{selector}" for entry in found.values())
+        shown = _shown(repository, name)
+        matches = tuple(
+            f"{shown}@{one.partition.text}#{selector}" if one.partition.text else f"{shown}#{selector}"
+            for one in found.values()
+        )
         raise AmbiguousRef(
-            f"{text!r} matches in {len(matches)} partitions", candidates=matches[:20], hint="give the whole partition"
+            f"{text!r} matches in {len(matches)} partitions",
+            candidates=matches[:20],
+            hint="give the whole partition; the one without keys is had with strict (cas resolve --strict)",
         )
     if found:
         return from_entry(repository, name, next(iter(found.values())))
@@ -152,7 +159,9 @@ def _walk(repository: Repository, name: Name, revision: Revision, text: str, *, 
             version = _input(repository, version, mod.number, text)
             continue
         if version.partition is None or version.name is None:
-            raise RefNotFound(f"{text!r}: {version.ref} is under no name, so it has no history")
+            raise RefNotFound(
+                f"{text!r}: {version.ref} is under no name, so it has no history", hint="begin with a name: cas ls"
+            )
         at = Name(version.project or "", version.domain or "", version.name)
         number = refs.ref_number(at, version.partition)
         entries = refs.entries(number) if number is not None else []
@@ -173,7 +182,9 @@ def _then(
             if entry is not None and (best is None or entry.stamp > best.stamp):
                 best = entry
     if best is None:
-        raise RefNotFound(f"{text!r} pointed at nothing then", hint=f"see its history: cas log {name.name}")
+        raise RefNotFound(
+            f"{text!r} pointed at nothing then", hint=f"see its history: cas log {_shown(repository, name)}"
+        )
     return from_entry(repository, name, best)
 
 
@@ -196,24 +207,29 @@ def _step(history: History, version: ArtifactVersion, mod: Back | At | Was, text
         found = history.back(mod.steps, start) if start is not None else history.back(mod.steps - 1)
         if found is None:
             raise RefNotFound(
-                f"{text!r}: {version.ref} has {len(history.versions)} versions, none {mod.steps} before",
+                f"{text!r}: {version.ref} has {_counted(len(history.versions), 'version')}, none {mod.steps} before",
                 hint=f"see them: cas log {version.ref.partition('#')[0]}",
             )
         return found
     found = history.at(mod.time).tip if isinstance(mod, At) else history.was(mod.moves)
     if found is None:
-        raise RefNotFound(f"{text!r} pointed at nothing then")
+        raise RefNotFound(
+            f"{text!r} pointed at nothing then", hint=f"see its history: cas log {version.ref.partition('#')[0]}"
+        )
     return found
 
 
 def _input(repository: Repository, version: ArtifactVersion, number: int, text: str) -> ArtifactVersion:
     producer = repository.producer(version)
     if producer is None:
-        raise RefNotFound(f"{text!r}: no span made {version.ref}, so it has no inputs")
+        raise RefNotFound(
+            f"{text!r}: no span made {version.ref}, so it has no inputs",
+            hint="what is put inside a span (repo.span) has its inputs recorded",
+        )
     links = [link for link in repository.inputs(producer.id) if link.artifact is not None]
     if not 1 <= number <= len(links):
         raise RefNotFound(
-            f"{text!r}: span {producer.label!r} has {len(links)} inputs, not a {number}th",
+            f"{text!r}: span {producer.label!r} has {_counted(len(links), 'input')}, there is no ^{number}",
             hint=f"see them: cas span show %{producer.id[:12]}",
         )
     artifact = links[number - 1].artifact
@@ -263,44 +279,66 @@ def not_found(
     """The error that says which part of a ref matches nothing, with what is there instead."""
     refs = repository.catalog.refs
     declared = refs.declared(name)
+    shown = _shown(repository, name)
     if declared is None:
-        names = [one.name for one in refs.names(name.project, name.domain)]
-        return RefNotFound(
-            f"no artifact {name.name!r} in {repository.root}",
-            suggestions=_near(name.name, names),
-            hint="see the names: cas ls",
-        )
+        return _no_name(repository, name)
     if not refs.counts(name)[0]:
         return RefNotFound(
-            f"{name.name!r} has no version: all were deleted, or it was only declared",
-            hint=f"put one: cas put FILE {name.name}; what was deleted is still found by its id: cas log",
+            f"{shown!r} has no version: all were deleted, or it was only declared",
+            hint=f"put one: cas put FILE {shown}; what was deleted is still found by its id: cas log",
         )
     known = (*(declared.keys or ()), *(("time",) if declared.granularity else ()))
     given = (*(key for key, _ in partition.keys), *(("time",) if partition.time else ()))
     for key in given:
         if key not in known:
             return RefNotFound(
-                f"{name.name} has no partition key {key!r}; it has: {', '.join(known) or 'none'}",
+                f"{shown} has no partition key {key!r}; it has: {', '.join(known) or 'none'}",
                 suggestions=_near(key, known),
+                hint=f"see its partitions: cas ls {shown}",
             )
     pairs = dict(partition.keys) | ({"time": partition.time} if partition.time else {})
     for key, value in pairs.items():
         there = refs.values(name, key)
         if value not in there:
             return RefNotFound(
-                f"{name.name} has no partition with {key}={value}",
+                f"{shown} has no partition with {key}={value}",
                 suggestions=tuple(f"{key}={one}" for one in _near(value, there)),
-                hint=f"see them: cas ls {name.name}",
+                hint=f"see them: cas ls {shown}",
             )
     if selector is not None:
         known_versions = _versions_there(repository, name, partition)
         return RefNotFound(
             f"{text!r}: no version, alias or id {selector!r} there",
             suggestions=_near(selector, known_versions),
-            hint=f"see them: cas log {name.name}",
+            hint=f"see them: cas log {shown}",
         )
     exact = " exactly" if strict else ""
-    return RefNotFound(f"nothing matches {text!r}{exact}", hint=f"see the partitions: cas ls {name.name}")
+    return RefNotFound(f"nothing matches {text!r}{exact}", hint=f"see the partitions: cas ls {shown}")
+
+
+def _no_name(repository: Repository, name: Name) -> RefNotFound:
+    names = [one.name for one in repository.catalog.refs.names(name.project, name.domain)]
+    home = (name.project, name.domain) == (repository.project, repository.domain)
+    shown, near = name.name if home else "/".join(name), _near(name.name, names)
+    if repository.remote_name is not None:
+        where = f"at {repository.remote_name} when it was last fetched"
+        hint = (
+            f"see the names: cas ls '{repository.remote_name}:*'; what is new there: cas fetch {repository.remote_name}"
+        )
+        return RefNotFound(f"no artifact {shown!r} {where}", suggestions=near, hint=hint)
+    hint = "see the names: cas ls" if home else f"see the names: cas ls '{name.project}/{name.domain}/*'"
+    return RefNotFound(f"no artifact {shown!r} in {repository.root}", suggestions=near, hint=hint)
+
+
+def _shown(repository: Repository, name: Name) -> str:
+    """A name as it can be typed: with project and domain where they are not the default ones, and its remote."""
+    home = (name.project, name.domain) == (repository.project, repository.domain)
+    remote = f"{repository.remote_name}:" if repository.remote_name is not None else ""
+    return remote + (name.name if home else "/".join(name))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _near(text: str, candidates: Iterable[str]) -> tuple[str, ...]:

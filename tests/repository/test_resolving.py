@@ -8,7 +8,16 @@ import pytest
 
 import cas
 from cas import clock
-from cas.errors import AliasConflict, AmbiguousRef, ObjectNotFound, RefConflict, RefNotFound, SpanNotFound
+from cas.errors import (
+    AliasConflict,
+    AmbiguousRef,
+    ArtifactError,
+    ObjectNotFound,
+    RefConflict,
+    RefNotFound,
+    RefSyntax,
+    SpanNotFound,
+)
 
 
 class Ticking:
@@ -150,7 +159,7 @@ def test_inputs_of_the_producing_span(repository: cas.Repository) -> None:
     assert repository.get("model^1") == "clean"
     assert repository.get("model^^2") == "other"
     assert repository.get("model^1^1") == "raw"
-    with pytest.raises(RefNotFound, match="has 1 inputs"):
+    with pytest.raises(RefNotFound, match=r"has 1 input, there is no \^2"):
         repository.resolve("model^2")
     with pytest.raises(RefNotFound, match="no span made"):
         repository.resolve("raw^1")
@@ -242,3 +251,40 @@ def test_projects_and_domains_are_apart(repository: cas.Repository) -> None:
     assert repository.resolve("team/prod/n").ref.startswith("team/prod/n#")
     assert [info.name for info in repository.names("*/*/*")] == ["n", "team/prod/n"]
     assert len(list((repository.root / "refs").glob("*/*/*.toml"))) == 2
+
+
+def test_what_is_not_found_says_where_it_looked(rides: cas.Repository) -> None:
+    with pytest.raises(RefNotFound, match="no artifact 'lab/prod/ride'") as elsewhere:
+        rides.get("lab/prod/ride")
+    assert elsewhere.value.hint == "see the names: cas ls 'lab/prod/*'"
+    with pytest.raises(RefNotFound, match="has no partition key") as key:
+        rides.get("rides@regoin=SEA")
+    assert key.value.hint == "see its partitions: cas ls rides"
+    with pytest.raises(RefNotFound, match="has 1 version, none 3 before"):
+        rides.get("rides~3")
+    with pytest.raises(RefNotFound, match="no span made") as made:
+        rides.get("rides^1")
+    assert made.value.hint
+
+
+def test_candidates_can_be_typed_back(repository: cas.Repository) -> None:
+    repository.put("same", "rides@region=SEA")
+    version = repository.put("same", "rides")
+    with pytest.raises(AmbiguousRef) as caught:
+        repository.get(f"rides#{version.version}")
+    assert sorted(caught.value.candidates) == [f"rides#{version.version}", f"rides@region=SEA#{version.version}"]
+    assert repository.resolve(version.ref, strict=True).partitions == {}
+    assert repository.resolve(f"rides@region=SEA#{version.version}").partitions == {"region": "SEA"}
+
+
+def test_an_alias_waits_for_the_version_it_points_at(repository: cas.Repository) -> None:
+    with repository.span("train"):
+        repository.put(1, "model")
+        with pytest.raises(ArtifactError, match="not published"):
+            repository.alias("model", "prod")
+    with pytest.raises(RefNotFound):
+        repository.get("model#prod")
+    repository.alias("model", "prod")
+    assert repository.get("model#prod") == 1
+    with pytest.raises(RefSyntax, match="a remote's"):
+        repository.alias("origin:model", "prod")
