@@ -31,6 +31,7 @@ from cas.refs.names import Name
 from cas.refs.partitions import Partition
 from cas.repository import ArtifactVersion, Repository, recovery
 from cas.repository.current import current
+from cas.repository.info import SomeSpan
 
 __all__ = ["LAUNCHES", "Launch", "launches", "pending", "run_triggers", "triggered_by", "watch"]
 
@@ -62,7 +63,7 @@ def launches(plan: LaunchPlan, repository: Repository | None = None) -> list[dic
     return [reading.value_of(repo, version) for version in found]
 
 
-def triggered_by(span: str, repository: Repository | None = None) -> ArtifactVersion | None:
+def triggered_by(span: str | SomeSpan, repository: Repository | None = None) -> ArtifactVersion | None:
     """The version that triggered the launch a span is part of; None where no trigger made it."""
     repo = repository or current()
     info = repo.span_info(span)

@@ -5,12 +5,40 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from cas import clock
 from cas.catalog.rows import SpanRow
+from cas.errors import SpanNotFound
 
-__all__ = ["AliasInfo", "DeletePlan", "LineageNode", "NameInfo", "ObjectInfo", "SpanInfo", "SpanLink", "Status"]
+__all__ = [
+    "AliasInfo",
+    "DeletePlan",
+    "LineageNode",
+    "NameInfo",
+    "ObjectInfo",
+    "SomeSpan",
+    "SpanInfo",
+    "SpanLink",
+    "Status",
+    "span_text",
+]
+
+
+class SomeSpan(Protocol):
+    """A span, in whatever form somebody has it: open, as an answer, or as ``cas.Span``."""
+
+    @property
+    def id(self) -> str | None:
+        """64 hex digits; None before it was opened."""
+
+
+def span_text(span: str | SomeSpan) -> str:
+    """The id of a span, or the text that names it. Raises SpanNotFound for what is neither."""
+    text = span if isinstance(span, str) else getattr(span, "id", None)
+    if not isinstance(text, str):
+        raise SpanNotFound(f"{span!r:.80} names no span", hint="give its id, a prefix of it, or the span itself")
+    return text
 
 
 @dataclass(frozen=True)

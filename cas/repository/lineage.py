@@ -11,7 +11,7 @@ from cas.errors import AmbiguousRef, RefNotFound, RefSyntax, SpanNotFound
 from cas.literals.literal import Literal
 from cas.refs import grammar
 from cas.repository import history, resolving
-from cas.repository.info import LineageNode, SpanInfo, SpanLink
+from cas.repository.info import LineageNode, SomeSpan, SpanInfo, SpanLink, span_text
 from cas.repository.live import LiveSpan, live_spans, opened_info
 from cas.repository.version import ArtifactVersion
 
@@ -41,9 +41,9 @@ def spans(repository: Repository, label: str | None, status: str | None, limit: 
     return found[:limit]
 
 
-def span_info(repository: Repository, span: str) -> SpanInfo:
-    """One span by id, prefix or ``%prefix``."""
-    prefix = span.removeprefix("%").lower()
+def span_info(repository: Repository, span: str | SomeSpan) -> SpanInfo:
+    """One span by id, prefix or ``%prefix``, or as it is known otherwise."""
+    prefix = span_text(span).removeprefix("%").lower()
     grammar.parse(f"%{prefix}")
     history.catch_up_all(repository)
     if len(prefix) == 64:
@@ -56,7 +56,7 @@ def span_info(repository: Repository, span: str) -> SpanInfo:
             # Entered again it is open, whatever its last closing record says.
             found[live.id.hex()] = live.info
     if not found:
-        raise SpanNotFound(f"no span {span!r}", hint="see them: cas span list")
+        raise SpanNotFound(f"no span {span_text(span)!r}", hint="see them: cas span list")
     if len(found) > 1:
         raise AmbiguousRef(
             f"{span!r} begins {len(found)} span ids", candidates=tuple(found)[:20], hint="give more digits"
@@ -85,7 +85,7 @@ def consumers(repository: Repository, what: str | ArtifactVersion) -> list[SpanI
     return [SpanInfo.of(row) for row in repository.catalog.spans().consumers(bytes.fromhex(version.id))]
 
 
-def inputs(repository: Repository, span: str) -> list[SpanLink]:
+def inputs(repository: Repository, span: str | SomeSpan) -> list[SpanLink]:
     """What a span read."""
     info = span_info(repository, span)
     ident = bytes.fromhex(info.id)
@@ -121,7 +121,7 @@ def _link(
     return SpanLink(artifact.hex(), version.literal_id, version.type, asked, name, version.ref)
 
 
-def outputs(repository: Repository, span: str) -> list[ArtifactVersion]:
+def outputs(repository: Repository, span: str | SomeSpan) -> list[ArtifactVersion]:
     """What a span made, in order."""
     info = span_info(repository, span)
     ident = bytes.fromhex(info.id)

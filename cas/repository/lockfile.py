@@ -20,6 +20,7 @@ from cas.refs import grammar
 from cas.repository.current import LOCK
 
 if TYPE_CHECKING:
+    from cas.repository.info import SomeSpan
     from cas.repository.repository import Repository
     from cas.repository.version import ArtifactVersion
 
@@ -89,7 +90,7 @@ class Lock:
         return version
 
 
-def lock_of(repository: Repository, span: str) -> dict[str, Any]:
+def lock_of(repository: Repository, span: str | SomeSpan) -> dict[str, Any]:
     """Every resolution that a span and those inside it made, as JSON values. Raises SpanNotFound, AmbiguousRef."""
     info = repository.span_info(span)
     inside = [info.id, *(row.id.hex() for row in repository.catalog.spans().descendants(bytes.fromhex(info.id)))]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from cas import clock
 from cas.catalog.past import Cut, PastCatalog
-from cas.errors import ReadOnly, RefNotFound, RefSyntax
+from cas.errors import ReadOnly, RefNotFound, RefSyntax, UsageError
 from cas.refs import grammar
 from cas.refs.grammar import At, Was
 from cas.repository import history
@@ -104,12 +104,16 @@ class _NoSession:
 
 
 def cut_of(repository: Repository, when: str | date | datetime) -> Cut:
-    """What is kept of the logs. Raises RefSyntax for a text that is no time, RefNotFound for too many segments back."""
+    """What is kept of the logs. Raises RefSyntax and UsageError for what is no time, RefNotFound for too many segments
+    back.
+    """
     history.catch_up_all(repository)
     if isinstance(when, datetime):
         return Cut(clock.from_datetime(when))
     if isinstance(when, date):
         return Cut(clock.from_datetime(datetime(when.year, when.month, when.day, tzinfo=timezone.utc)))
+    if not isinstance(when, str):
+        raise UsageError(f"{when!r:.40} is no time", hint="give a date, a datetime, or a text: 2024-05-01, @{N}")
     text = when.strip()
     mod = _mod(text if text.startswith("@{") else f"@{{{text}}}", when)
     if isinstance(mod, At):

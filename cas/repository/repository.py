@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cas import clock
 from cas.catalog.catalog import Catalog
+from cas.errors import UsageError
 from cas.lazy import late
 from cas.refs.log import RefLog
 from cas.repository import config, ownership, resolving
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     )
     from cas.repository.checking import Report
     from cas.repository.exchange import Remotes
-    from cas.repository.info import DeletePlan, LineageNode, NameInfo, ObjectInfo, SpanInfo, SpanLink, Status
+    from cas.repository.info import DeletePlan, LineageNode, NameInfo, ObjectInfo, SomeSpan, SpanInfo, SpanLink, Status
     from cas.repository.session import Session
     from cas.repository.spanning import ActiveSpan
     from cas.repository.transaction import Batch
@@ -317,7 +318,7 @@ class Repository:
             self, label, metadata=metadata, atomic=atomic, kind=kind, fields=fields, parent=under
         )
 
-    def span_again(self, span: str) -> ActiveSpan:
+    def span_again(self, span: str | SomeSpan) -> ActiveSpan:
         """A span that was closed, to enter again and add to."""
         info = self.span_info(span)
         return spanning.ActiveSpan(self, info.label, again=info)
@@ -342,14 +343,19 @@ class Repository:
         """Spans, newest first; ``label`` is exact or a glob.
 
         ``where`` is a subclass of ``cas.Span``, searched by its ``fields`` too, or a filter (``cas.SpanFilter``); both
-        give ``cas.Span`` objects, each of its own class, without them ``SpanInfo``.
+        give ``cas.Span`` objects, each of its own class, without them ``SpanInfo``. Raises UsageError.
         """
         if where is not None:
             return list(where.filtered(label=label, status=status, fields=fields).spans(self, limit))
+        if fields:
+            raise UsageError(
+                f"spans of every kind have no field {next(iter(fields))!r}",
+                hint="say whose field it is: repo.spans(TrainingSpan, learning_rate=0.1)",
+            )
         return list(lineage.spans(self, label, status, limit))
 
-    def span_info(self, span: str) -> SpanInfo:
-        """One span by its id, a prefix of it, or ``%prefix``. Raises SpanNotFound, AmbiguousRef."""
+    def span_info(self, span: str | SomeSpan) -> SpanInfo:
+        """One span by its id, a prefix, ``%prefix`` or any form of it. Raises SpanNotFound, AmbiguousRef."""
         return lineage.span_info(self, span)
 
     def producer(self, what: str | ArtifactVersion) -> SpanInfo | None:
@@ -360,11 +366,11 @@ class Repository:
         """The spans that read an artifact, oldest first."""
         return lineage.consumers(self, what)
 
-    def inputs(self, span: str) -> list[SpanLink]:
+    def inputs(self, span: str | SomeSpan) -> list[SpanLink]:
         """What a span read, in order."""
         return lineage.inputs(self, span)
 
-    def outputs(self, span: str) -> list[ArtifactVersion]:
+    def outputs(self, span: str | SomeSpan) -> list[ArtifactVersion]:
         """What a span made, in order: labelled artifacts and what it published."""
         return lineage.outputs(self, span)
 
@@ -384,7 +390,7 @@ class Repository:
         """Send what a remote lacks; see :func:`cas.repository.exchange.push`."""
         return exchange.push(self, remote, patterns, **how)
 
-    def lock_of(self, span: str) -> dict[str, Any]:
+    def lock_of(self, span: str | SomeSpan) -> dict[str, Any]:
         """Every resolution that a span and those inside it made, for ``launch(plan, lock=…)``; JSON values."""
         return lockfile.lock_of(self, span)
 

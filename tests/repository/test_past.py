@@ -13,7 +13,7 @@ import cas
 from cas.catalog.catalog import Catalog
 from cas.catalog.ingest import Ingest
 from cas.catalog.past import Cut, PastCatalog
-from cas.errors import ReadOnly, RefNotFound, RefSyntax, SpanNotFound
+from cas.errors import ReadOnly, RefNotFound, RefSyntax, SpanNotFound, UsageError
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry, VersionEntry
 from cas.refs.history import History
 from cas.refs.names import Name
@@ -231,6 +231,9 @@ def test_it_can_only_be_read(repo: Repository) -> None:
 def test_what_is_no_time(repo: Repository, when: str) -> None:
     with pytest.raises(RefSyntax):
         repo.at(when)
+    for other in (5, None):
+        with pytest.raises(UsageError, match="is no time"):
+            repo.at(other)  # type: ignore[arg-type]  # what a caller without a type checker may give
 
 
 def test_reading_it_inside_a_span_is_an_input(repo: Repository) -> None:

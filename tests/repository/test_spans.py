@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cas
-from cas.errors import CasError, CodecError, RefNotFound, SpanError, VersionConflict
+from cas.errors import CasError, CodecError, RefNotFound, SpanError, SpanNotFound, UsageError, VersionConflict
 
 
 def test_what_a_span_reads_and_makes_is_recorded(repository: cas.Repository) -> None:
@@ -320,6 +320,30 @@ def test_two_repositories_do_not_mix_their_spans(
     assert (other.get("n"), repository.get("n")) == (1, 2)
     assert other.span_info(there.id).parent is None
     other.close()
+
+
+def test_spans_are_named_by_text_or_by_themselves(repository: cas.Repository) -> None:
+    repository.put(1, "raw")
+    with repository, cas.span_context(label="sum") as span:
+        repository.put(repository.get("raw") + 1, "total")
+        opened = repository.current_span()
+    info = repository.producer("total")
+    assert info is not None and opened is not None
+    for form in (info.id, f"%{info.id[:10]}", info, span, opened):
+        assert repository.span_info(form) == info
+        assert [link.ref for link in repository.inputs(form)] == [repository.resolve("raw").ref]
+        assert [one.name for one in repository.outputs(form)] == ["total"]
+        assert repository.lock_of(form)["span"] == info.id
+        with repository:
+            assert cas.triggered_by(form) is None
+    for wrong in (None, 5, cas.Span(label="never opened")):
+        with pytest.raises(SpanNotFound, match="names no span"):
+            repository.inputs(wrong)
+
+
+def test_fields_belong_to_a_kind_of_span(repository: cas.Repository) -> None:
+    with pytest.raises(UsageError, match="spans of every kind have no field 'rate'"):
+        repository.spans(rate=1)
 
 
 def test_an_unknown_span(repository: cas.Repository) -> None:
