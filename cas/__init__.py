@@ -201,6 +201,8 @@ _CODECS.update(model="cas.models.codec", serialized="cas.models.kept", stored="c
 __version__ = "0.1.0"
 
 __all__ = [*_PLACES, "open"]  # noqa: PLE0604 - names of functions that __getattr__ finds
+if not TYPE_CHECKING:
+    __all__.remove("open")  # a star import leaves the builtin alone; type checkers ask whether cas.open is there
 
 
 def __getattr__(name: str) -> Any:
@@ -215,4 +217,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "open"})

@@ -79,6 +79,13 @@ def test_works_beside_modules_of_the_same_names(tmp_path: Path) -> None:
     assert (listed.returncode, listed.stdout) == (0, "[]\n"), listed.stderr
 
 
+def test_a_star_import_leaves_builtins_alone(tmp_path: Path) -> None:
+    assert python(
+        "import builtins, cas\nfrom cas import *\nprint(open is builtins.open, put is cas.put)", tmp_path
+    ) == ("True True\n")
+    assert python("import cas; print('open' in dir(cas), cas.open)", tmp_path).startswith("True <function")
+
+
 def test_import_loads_nothing_heavy(tmp_path: Path) -> None:
     loaded = set(python("import sys, cas; print(*sys.modules)", tmp_path).split())
     assert not loaded & (HEAVY | {"click", "sqlite3", "msgspec", "zstandard"})
