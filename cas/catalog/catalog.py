@@ -103,7 +103,7 @@ class Catalog:
             if found is None or key not in self._heads:
                 # What waits must be in the tables: only what is at hand knows of it.
                 self.catch_up(log, probe=False)
-                found = self._recent[key] = Recent(self.refs, *key)
+                found = self._recent[key] = Recent(self.refs, self.database.lock, *key)
             return found
 
     def head(self, log: RefLog) -> Position:
@@ -266,7 +266,7 @@ class Catalog:
         self._named.clear()
         self._heads.clear()
         self._recent.clear()
-        self.folding.clear()
+        self.folding = Folding()
 
     def close(self) -> None:
         """Take in what this process wrote last, where that is much, so that the next one need not; write the

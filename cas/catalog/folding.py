@@ -7,6 +7,7 @@ makes up for a process that died; over a network that would be a request for eac
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -29,33 +30,31 @@ class Folding:
     """The last segments that this process wrote to each log, and the checkpoints that they make due."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._tails: dict[tuple[str, str], tuple[RefLog, list[Segment]]] = {}
         self._sizes: dict[tuple[str, str], int] = {}
 
     def wrote(self, log: RefLog, segment: Segment) -> None:
         """Note a segment just written."""
-        key = log.scope
-        known = self._tails.get(key)
-        if known is None or known[1][-1].number + 1 != segment.number:
-            self._tails[key] = (log, [segment])
-            self._sizes[key] = len(segment.entries)
-            return
-        known[1].append(segment)
-        self._sizes[key] += len(segment.entries)
-        if self._sizes[key] >= _KEPT:
-            self._fold(log, known[1])
-            del self._tails[key]
+        with self._lock:
+            key = log.scope
+            known = self._tails.get(key)
+            if known is None or known[1][-1].number + 1 != segment.number:
+                known = self._tails[key] = (log, [])
+                self._sizes[key] = 0
+            known[1].append(segment)
+            self._sizes[key] += len(segment.entries)
+            if self._sizes[key] >= _KEPT:
+                self._fold(log, known[1])
+                del self._tails[key]
 
     def settle(self) -> None:
         """Write the checkpoints that are due; for when nothing more is written."""
-        for log, tail in self._tails.values():
-            self._fold(log, tail)
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget what was written."""
-        self._tails.clear()
-        self._sizes.clear()
+        with self._lock:
+            for log, tail in self._tails.values():
+                self._fold(log, tail)
+            self._tails.clear()
+            self._sizes.clear()
 
     def _fold(self, log: RefLog, tail: list[Segment]) -> None:
         due = 1 << (tail[-1].number.bit_length() - 1)

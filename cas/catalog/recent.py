@@ -7,7 +7,8 @@ process's own that waits to be taken in is added here. Whoever learns of other w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 from cas.catalog.refs import Declared, Row
 from cas.refs.entries import DeclareEntry, Entry, SpanEntry, VersionEntry
@@ -26,11 +27,15 @@ _NOWHERE = -1  # the number of a ref that may have no row yet
 
 
 class Recent:
-    """Names and tips of one log. ``size`` counts what it holds."""
+    """Names and tips of one log. ``size`` counts what it holds.
 
-    def __init__(self, refs: RefQueries, project: str, domain: str) -> None:
+    ``lock`` is held where something is added: an answer must not come to lie over what was written meanwhile.
+    """
+
+    def __init__(self, refs: RefQueries, lock: AbstractContextManager[Any], project: str, domain: str) -> None:
         self.size = 0
         self._refs = refs
+        self._lock = lock
         self._scope = (project, domain)
         self._names: dict[str, dict[str, Declared]] = {}  # by what twins share
         self._new: set[str] = set()  # names of which the tables may know nothing: all there is of them is here
@@ -44,8 +49,11 @@ class Recent:
         key = collision_key(name)
         found = self._names.get(key)
         if found is None:
-            found = self._names[key] = {} if self._is_whole else self._ask(key)
-            self.size += 1
+            with self._lock:
+                if key not in self._names:
+                    self._names[key] = {} if self._is_whole else self._ask(key)
+                    self.size += 1
+                found = self._names[key]
         return found
 
     def tip(self, name: str, partition: Partition) -> Row | None:
@@ -55,9 +63,12 @@ class Recent:
         if tip is None:
             if place in self._tips or name in self._new or name not in self.twins(name):
                 return None
-            tip = self._tips[place] = self._refs.tip(Name(*self._scope, name), partition)
-            self.size += 1
-        elif type(tip) is VersionEntry:
+            with self._lock:
+                if place not in self._tips:
+                    self._tips[place] = self._refs.tip(Name(*self._scope, name), partition)
+                    self.size += 1
+                tip = self._tips[place]
+        if type(tip) is VersionEntry:
             tip = self._tips[place] = _row(self._scope, tip)
         return tip  # type: ignore[return-value]  # narrowed by type(…), which costs less than isinstance
 

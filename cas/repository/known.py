@@ -85,7 +85,7 @@ class AtHand:
 
     def twin(self, name: Name) -> str | None:
         """Another name that differs only by case or Unicode normalisation."""
-        return next((other for other in self._twins if other != name.name), None) if self._twins else None
+        return next((other for other in list(self._twins) if other != name.name), None) if self._twins else None
 
     def is_new(self, name: Name) -> bool:
         """Whether the name is new."""

@@ -141,3 +141,12 @@ def test_a_full_disk_does_not_spoil_what_was_written(tmp_path, early, monkeypatc
     assert folded(again) == []
     assert again.get("n19") == 19
     again.close()
+
+
+def test_large_batches_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("cas.catalog.folding._KEPT", 100)
+    repo = cas.init(tmp_path)
+    for batch in range(3):
+        repo.put_many([(number, f"n{batch}-{number}") for number in range(200)])
+        assert repo.catalog.folding._tails == {}
+    repo.close()

@@ -85,7 +85,7 @@ def oracle(directory: Path) -> cas.Repository:
 
     def recent(log):
         catalog.catch_up(log)
-        return Recent(catalog.refs, log.project, log.domain)
+        return Recent(catalog.refs, catalog.lock, log.project, log.domain)
 
     catalog.recent = recent
     return repository
