@@ -109,10 +109,10 @@ def _stored(value: object, writer: Any, name: str) -> Literal | None:
 
 
 def _references(interface: Interface, versions: Mapping[str, ArtifactVersion]) -> dict[Address, Reference]:
-    """The partitions of the artifacts that parameters are annotated with, where their values are known versions."""
+    """The partitions of the artifacts that parameters hold, where the values given are known versions of them."""
     return {
         facts.address: Reference(versions[name].partitions, versions[name].time)
-        for name, facts in interface.artifacts.items()
+        for name, facts in interface.holds.items()
         if name in versions and versions[name].name == facts.name
     }
 

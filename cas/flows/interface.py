@@ -62,6 +62,11 @@ class Interface:
         return frozenset(self.names)
 
     @cached_property
+    def holds(self) -> dict[str, Facts]:
+        """The artifact of each parameter that is annotated with one, or has a query of one as its default."""
+        return {**{name: query.facts for name, query in self.queries.items()}, **self.artifacts}
+
+    @cached_property
     def by_place(self) -> int:
         """How many of the parameters can be given by position."""
         return sum(p.kind is not p.KEYWORD_ONLY for p in self.signature.parameters.values())
@@ -113,8 +118,8 @@ class Interface:
     def providers(self, facts: Facts, queries: Mapping[str, ArtifactQuery], besides: str) -> list[str]:
         """The parameters, other than one, that hold a version of an artifact."""
         by_query = [name for name, query in queries.items() if query.facts.address == facts.address]
-        by_annotation = [name for name, held in self.artifacts.items() if held.address == facts.address]
-        return [name for name in dict.fromkeys(by_query + by_annotation) if name != besides]
+        by_what_it_holds = [name for name, held in self.holds.items() if held.address == facts.address]
+        return [name for name in dict.fromkeys(by_query + by_what_it_holds) if name != besides]
 
     def _needs(self, name: str, query: ArtifactQuery, queries: Mapping[str, ArtifactQuery]) -> list[str]:
         needs = [one.name for one in query.inputs]

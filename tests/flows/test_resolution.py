@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import pytest
 
-from cas.errors import RefNotFound
+from cas.errors import PartitionError, RefNotFound
 from cas.flows import Artifact, Granularity, Inputs, task, workflow
 
 RIDES = Artifact[int](name="rides", partition_keys=["region"], time_partitioned=True)
@@ -111,6 +111,20 @@ def test_a_query_may_refer_to_the_artifact_of_another_parameter(rides):
         return month, rides_of_day
 
     assert joined(date(2024, 5, 2)) == ("zurich", 1)
+    # Whoever gives the other parameter a version, or what a task of this run made, has said which partition.
+    assert joined(date(2024, 5, 2), rides_of_day=rides.resolve("rides@region=ZRH,time=2024-05-02")) == ("zurich", 1)
+
+    @task
+    def made() -> Annotated[int, RIDES(region="ZRH", time_partition=date(2024, 5, 9))]:
+        return 77
+
+    @workflow
+    def flow() -> tuple[str, int]:
+        return joined(date(2024, 5, 2), rides_of_day=made())
+
+    assert flow() == ("zurich", 77)
+    with pytest.raises(PartitionError, match=r"needs rides\.partitions\.region, which is not known here"):
+        joined(date(2024, 5, 2), rides_of_day=5)
 
 
 def test_a_list_and_a_range_find_the_newest(rides):
