@@ -16,7 +16,7 @@ from cas.objects.blobs import write_blob
 from cas.objects.chunks import SMALL
 from cas.objects.ids import Kind, TreeId
 from cas.objects.trees import Blob, Link, LiteralRef, Tree, TreeEntry, decode_tree, encode_tree, tree_size
-from cas.storage.durable import fsync_directory, make_directories, storage_errors, write_all
+from cas.storage.durable import fsync_directory, make_directories, storage_errors, typed, write_all
 
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
@@ -38,14 +38,17 @@ class _Folder(NamedTuple):
 
 
 def put_directory(writer: PackWriter, path: Path) -> tuple[TreeId, int]:
-    """Store a directory as a tree; its id and the bytes of its files.
+    """Store a directory as a tree; its id and the bytes of its files. The repository itself is left out, as git's is.
 
     Raises CodecError for devices, sockets, pipes and names that are not UTF-8; FileChanged; StorageError.
     """
     with storage_errors(f"read {path}"):
         root = os.path.realpath(path)
         batch = _Batch(writer)
-        order = _walk(root, batch)
+        try:
+            order = _walk(root, batch, os.path.realpath(writer.store.directory.parent))
+        except PermissionError as error:
+            raise typed(f"read {os.fsdecode(error.filename or root)}", error) from error
         batch.put()
     trees: dict[int, Tree] = {}
     # Every directory stands before those in it, so one pass from the back meets each tree after its members.
@@ -98,8 +101,8 @@ class _Batch:
         self._places, self._payloads, self._size = [], [], 0
 
 
-def _walk(root: str, batch: _Batch) -> list[_Folder]:
-    """All directories below root, each before its subdirectories; their files go to the batch."""
+def _walk(root: str, batch: _Batch, repository: str) -> list[_Folder]:
+    """All directories below root, each before its subdirectories, but ``repository``; their files go to the batch."""
     order = [_Folder(root, 0, {}, {})]
     for folder in order:
         with os.scandir(folder.path) as entries:
@@ -108,6 +111,8 @@ def _walk(root: str, batch: _Batch) -> list[_Folder]:
                 if entry.is_symlink():
                     folder.members[name] = Link(_checked(str(Path(entry.path).readlink()), folder.path))
                 elif entry.is_dir(follow_symlinks=False):
+                    if entry.path == repository:
+                        continue
                     mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode) & 0o777
                     inner = _Folder(entry.path, mode, {}, {})
                     folder.folders[name] = inner
@@ -115,7 +120,10 @@ def _walk(root: str, batch: _Batch) -> list[_Folder]:
                 elif entry.is_file(follow_symlinks=False):
                     batch.add(folder.members, name, entry.path)
                 else:
-                    raise CodecError(f"{entry.path} is a device, socket or pipe; directories, files and links are kept")
+                    raise CodecError(
+                        f"{entry.path} is a device, socket or pipe; directories, files and links are kept",
+                        hint="leave it out: put what is beside it",
+                    )
     return order
 
 

@@ -57,7 +57,8 @@ def typed(action: str, error: OSError) -> StorageError:
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         return StorageFull(f"cannot {action}: {reason}", hint="free some space, then run it again")
-    return StorageError(f"cannot {action}: {reason}")
+    hint = f"see who may: ls -ld {error.filename or '.cas'}" if isinstance(error, PermissionError) else None
+    return StorageError(f"cannot {action}: {reason}", hint=hint)
 
 
 def fsync_file(descriptor: int) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -170,3 +171,19 @@ def test_a_size_that_lies_is_found(store: ObjectStore, tmp_path: Path, noise: Ca
 
     with pytest.raises(ObjectNotFound):
         store.export_tree(missing, tmp_path / "out")
+
+
+def test_the_file_that_may_not_be_read_is_named(store, tmp_path, monkeypatch):
+    (tmp_path / "dir/sub").mkdir(parents=True)
+    (tmp_path / "dir/sub/secret").write_text("x")
+    really = os.open
+
+    def refusing(path, *how, **more):
+        if str(path).endswith("secret"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return really(path, *how, **more)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with store.writer() as writer, pytest.raises(StorageError, match="dir/sub/secret: Permission denied") as caught:
+        writer.put_directory(tmp_path / "dir")
+    assert caught.value.hint
