@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from cas.errors import RefRollback, RefSyntax
+from cas.errors import CorruptObject, RefRollback, RefSyntax
 from cas.lazy import late
 from cas.refs.names import check_domain, check_project
 
@@ -116,6 +116,7 @@ class RefLog:
             fault.args = (where + fault.message,)
             fault.message = fault.args[0]
             fault.hint = fault.hint or "check the repository: cas fsck"
+            fault.exit_code = CorruptObject.exit_code  # nobody typed it: stored bytes are damaged
             raise
         if segment.number != number:
             raise RefRollback(f"{where}it says that it is segment {segment.number}", hint="check it: cas fsck")
