@@ -19,7 +19,18 @@ from cas.remotes.options import check_options
 from cas.remotes.urls import parse
 from cas.storage.durable import replace_file, storage_errors
 
-__all__ = ["ON_DEMAND", "RemoteSettings", "add", "checked", "find", "known", "remove", "section_text", "set_url"]
+__all__ = [
+    "ON_DEMAND",
+    "RemoteSettings",
+    "add",
+    "check_free",
+    "checked",
+    "find",
+    "known",
+    "remove",
+    "section_text",
+    "set_url",
+]
 
 ON_DEMAND = "on-demand"
 _PARTIAL = ("filter", "since", "depth", "objects")
@@ -64,23 +75,30 @@ def find(settings: Mapping[str, Any], name: str | None) -> RemoteSettings:
         few = ", ".join(remotes) or "none"
         raise NotFound(f"which remote? There are: {few}", hint="add one: cas remote add origin URL")
     if name not in remotes:
+        before = f"; a name comes after its remote: {next(iter(remotes))} {name}" if remotes else ""
         raise NotFound(
             f"no remote {shown(name)}; there are: {', '.join(remotes) or 'none'}",
-            hint=f"add it: cas remote add {name} URL",
+            hint=f"add it: cas remote add {name} URL{before}",
         )
     return remotes[name]
+
+
+def check_free(settings: Mapping[str, Any], remote: RemoteSettings) -> None:
+    """Raises UsageError where the name is taken."""
+    taken = settings.get("remote", {}).get(remote.name)
+    if taken is not None:
+        raise UsageError(
+            f"there is a remote {remote.name} already: {taken.get('url')}",
+            hint=f"change it: cas remote set-url {remote.name} URL",
+        )
 
 
 def add(config: Path, remote: RemoteSettings) -> None:
     """Add a remote to a config. Raises UsageError where the name is taken."""
     added = checked(remote)
     with _editing(config) as form:
-        if added.name in form.setdefault("remote", {}):
-            raise UsageError(
-                f"there is a remote {added.name} already: {form['remote'][added.name].get('url')}",
-                hint=f"change it: cas remote set-url {added.name} URL",
-            )
-        form["remote"][added.name] = _section(added)
+        check_free(form, added)
+        form.setdefault("remote", {})[added.name] = _section(added)
 
 
 def remove(config: Path, name: str) -> None:

@@ -49,6 +49,7 @@ class Remotes:
         URLs that cas does not open, credentials among them, RemoteProtocol where a second writer would win, UsageError.
         """
         added = RemoteSettings(name, url, dict(options or {}))
+        remote_settings.check_free(self._repository.config.settings, added)  # before anything is made there
         if probe:
             self._probe(added)
         self._change(lambda path: remote_settings.add(path, added))
