@@ -17,6 +17,11 @@ __all__ = ["main"]
 
 def main() -> None:
     """The console script ``cas``."""
-    from cas.cli.entry import run
+    try:
+        from cas.cli.entry import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the modules are loaded, or as all is let go
+        sys.stderr.write("interrupted\n")
+        code = 130
+    sys.exit(code)

@@ -28,6 +28,8 @@ def destination(name: str, wanted: str | None) -> Path:
     if wanted is None:
         return Path(name)
     path = Path(wanted)
+    if wanted.endswith("/") and not path.is_dir():
+        raise UsageError(f"{wanted} is not a directory", hint=f"mkdir -p {wanted}")
     return path / name if path.is_dir() else path
 
 

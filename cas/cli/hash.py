@@ -28,7 +28,7 @@ def hash_file(path: str) -> tuple[str, int]:
             with Progress(f"hashing {path}", total=size) as progress:
                 return hash_stream(stream, progress, parallel=size >= PARALLEL)
     except FileNotFoundError:
-        raise NotFound(f"no such file: {path}") from None
+        raise NotFound(f"no such file: {path}", hint="standard input is -: … | cas hash -") from None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
 

@@ -8,6 +8,7 @@ import click
 
 from cas.cli.command import Command, json_option, pass_terminal
 from cas.cli.terminal import Terminal
+from cas.errors import UsageError
 from cas.repository.opening import DIRECTORY, init
 
 __all__ = ["command", "create"]
@@ -37,6 +38,11 @@ def command(terminal: Terminal, directory: str, as_json: bool) -> None:
 
     It is a directory .cas in DIRECTORY (default: here). There is no server and nothing else to set up.
     """
+    if terminal.url is not None:
+        raise UsageError(
+            f"init makes a repository in a directory, not at {terminal.url}",
+            hint=f"cas init, then: cas remote add origin {terminal.url}, and: cas push",
+        )
     root, new = create(directory)
     if as_json:
         terminal.print_json({"root": str(root), "created": new})

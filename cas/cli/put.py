@@ -42,7 +42,9 @@ def read_source(source: str, form: str | None, spool: Callable[[], Path]) -> Any
         return _parse(sys.stdin.buffer.read(), form or "bytes", "standard input")
     path = Path(source)
     if not path.exists():
-        raise NotFound(f"no such file or directory: {source}")
+        raise NotFound(f"no such file or directory: {source}", hint="a value is given so: cas put --value JSON REF")
+    if not (path.is_file() or path.is_dir()):
+        raise UsageError(f"{source} is neither a file nor a directory", hint=f"read it: cas put - REF < {source}")
     if form in (None, "file"):
         return path
     if path.is_dir():
@@ -109,8 +111,9 @@ def command(
 ) -> None:
     """Store a file, directory or value under a ref.
 
-    SOURCE is a file, a directory, or - for standard input. The content is stored once, however often it is put; a ref
-    that already holds it gets no new version. A table read from csv or parquet is a pyarrow.Table in Python.
+    SOURCE is a file, a directory (the repository itself is left out), or - for standard input. The content is stored
+    once, however often it is put; a ref that already holds it gets no new version. A table read from csv or parquet is
+    a pyarrow.Table in Python.
     """
     source, ref = _arguments(source, ref, value, form)
     metadata = read_metadata(pairs)
@@ -169,7 +172,7 @@ def _parse_table(content: bytes, form: str, where: str) -> Any:
             return csv.read_csv(pa.BufferReader(content))
         from pyarrow import parquet
 
-        return parquet.read_table(pa.BufferReader(content))
+        return parquet.ParquetFile(pa.BufferReader(content)).read()  # read_table refuses two columns of one name
     except pa.ArrowInvalid as error:
         raise CodecError(
             f"{where} is no {form} table: {error}", hint="leave --as away to store the file as is"

@@ -166,7 +166,7 @@ def _place(repository: Repository, name: str) -> str | None:
 def change_directory(paths: Sequence[str]) -> str | None:
     """``-C DIR``: each counts from the one before, as in git. The last may be a repository's URL: it is returned."""
     path = ""
-    if paths and "://" in paths[-1] and not paths[-1].startswith("file://"):
+    if paths and "://" in paths[-1]:
         change_directory(paths[:-1])
         return paths[-1]
     try:

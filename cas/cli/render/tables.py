@@ -6,10 +6,12 @@ import csv
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from cas.cli.render.values import plain
+from cas.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,6 +54,9 @@ def write_table(table: pa.Table, form: str, stream: IO[bytes]) -> None:
     elif form == "csv":
         _write_csv(table, stream)
     else:
+        twice = [name for name, count in Counter(table.column_names).items() if count > 1]
+        if form == "json" and twice:
+            raise UsageError(f"two columns are called {twice[0]!r}: JSON keeps one", hint="leave --json away, for CSV")
         lines = _json_lines(table) if form == "json" else _markdown_lines(table)
         for line in lines:
             stream.write(line.encode())
