@@ -21,6 +21,7 @@ from cas.errors import (
     StorageError,
     StorageFull,
 )
+from cas.remotes.backends.forks import never_collect
 from cas.remotes.faults import RETRIED, UNCERTAIN, Fault, fault_of, reason
 from cas.remotes.retry import Retry
 from cas.remotes.urls import redact
@@ -97,7 +98,6 @@ class ReadStore:
         self._make = make
         self._process = os.getpid()
         self._client = client = make()
-        self._left: builtins.list[Client] = []
         self._retry = retry
         self.retry = retry or Retry(client.attempts)
         self.listable = client.listable
@@ -112,7 +112,7 @@ class ReadStore:
     def client(self) -> Client:
         """What talks to the store; in a forked child one of its own, since threads and connections are the parent's."""
         if self._process != os.getpid():
-            self._left.append(self._client)  # not to be closed here, nor collected: that would say so to the server
+            never_collect(self._client)
             self._client, self._process = self._make(), os.getpid()
             self.retry = self._retry or Retry(self._client.attempts)
             self._tell_abilities()

@@ -9,9 +9,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cas.errors import CasError
+from cas.lazy import late
 
 if TYPE_CHECKING:
+    from cas.remotes.backends import forks
     from cas.repository.repository import Repository
+else:
+    (forks,) = late("cas.remotes.backends", "forks")
 
 __all__ = ["remember"]
 
@@ -25,6 +29,8 @@ def remember(repository: Repository) -> None:
 
 def _after_fork() -> None:
     for repository in list(_OPEN):
+        if "remotes" in repository.__dict__:
+            forks.never_collect(repository.remotes)
         repository._forked()
 
 

@@ -96,3 +96,48 @@ def test_a_child_without_another_library_says_so(any_remote, monkeypatch) -> Non
     with pytest.raises(UnsupportedRemote, match="forked") as raised:
         open_writable(place.url, place.options)
     assert "spawn" in raised.value.hint
+
+
+# Ends children as programs end, which collects all that they inherited.
+ENDING = """
+import gc, json, os, sys
+import cas
+url, options, place = json.loads(sys.argv[1])
+ann = cas.init(place)
+ann.remotes.add("origin", url, options)
+there = cas.open(url, options=options)
+assert there.get("one") == 1
+ann.pull()
+for number in range(6):
+    child = os.fork()
+    if not child:
+        gc.collect()
+        if number % 2:
+            there.get("one")
+        sys.exit()
+    assert os.waitpid(child, 0)[1] == 0
+    there.put(number, "number")
+    assert ann.pull().entries >= 1
+print(ann.get("number"))
+"""
+
+
+@pytest.mark.parametrize("kind", ["s3-moto-obstore", "s3-moto-s3fs", "gs-gcsfs", "sftp"])
+def test_children_that_end_leave_the_parent_its_connections(any_remote, tmp_path: Path, kind: str) -> None:
+    place = any_remote(kind)
+    ann = cas.init(tmp_path / "ann")
+    ann.put(1, "one")
+    ann.remotes.add("origin", place.url, place.options)
+    ann.push()
+    options = {**place.options, "timeout": "20"}  # a connection that nobody hears of shows as an error
+    argument = json.dumps([place.url, options, str(tmp_path / "forking")])
+    ran = subprocess.run(
+        [sys.executable, "-c", ENDING, argument],
+        env={**os.environ, **place.environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "5\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from cas.remotes.backends.forks import part_from
 from cas.remotes.store import Reply
 from cas.remotes.urls import Location
 
@@ -32,6 +33,7 @@ class FsspecClient:
         self.filesystem = filesystem
         self.errors: tuple[type[Exception], ...] = (*errors, OSError, ValueError, asyncio.TimeoutError)
         self.attempts = attempts
+        part_from(filesystem.loop)
 
     def get(self, name: str, start: int, end: int | None) -> Reply:
         """Read a range; the answer does not tell the file's size."""

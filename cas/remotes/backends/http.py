@@ -18,6 +18,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from cas.clock import from_datetime
 from cas.errors import RemoteProtocol
+from cas.remotes.backends.forks import part_from
 from cas.remotes.backends.loading import load
 from cas.remotes.options import seconds
 from cas.remotes.store import ReadStore, Reply
@@ -68,6 +69,7 @@ class HttpClient:
         self._asyn = load("fsspec.asyn", location.scheme, "http")
         self._timeout = self._aiohttp.ClientTimeout(total=seconds(options), sock_connect=10)
         self._loop = self._asyn.get_loop()
+        part_from(self._loop)
         self._sessions: dict[bool, Any] = {}
         self.errors: tuple[type[Exception], ...] = (
             self._aiohttp.ClientError,

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cas.remotes.backends.forks import part_from
 from cas.remotes.backends.loading import load
 from cas.remotes.options import seconds
 from cas.remotes.store import Reply, WriteStore
@@ -48,6 +49,7 @@ class SftpClient:
         self._ssh = load("asyncssh", "sftp", "sftp")
         self._asyn = load("fsspec.asyn", "sftp", "sftp")
         self._loop = self._asyn.get_loop()
+        part_from(self._loop)
         self._timeout = seconds(options)
         self._connecting: asyncio.Lock | None = None
         self._connection: Any = None
