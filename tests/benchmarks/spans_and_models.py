@@ -96,7 +96,7 @@ def figures(count: int, rounds: list[tuple[dict[str, float], ...]]) -> Iterator[
     for what, mine, peer, limit in (
         (f"{count:,} artifacts, one batch in a span", "batch", "batch", 1 / 50),
         (f"{count:,} artifacts one by one in a span", "one by one in a span", "one by one", 1 / 50),
-        (f"{count:,} artifacts one by one outside of spans, tmpfs", "one by one", "one by one", None),
+        (f"{count:,} artifacts one by one outside of spans, tmpfs", "one by one", "one by one", 1 / 50),
         (f"read all {count:,}", "read", "read", None),
         (f"{count:,} spans, fan-out 10", "spans", "spans", 1 / 50),
         ("the same; the peer's nodes and links in one batch", "spans", "spans in one batch", None),
