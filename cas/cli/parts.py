@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cas.repository.repository import Repository
     from cas.repository.version import ArtifactVersion
 
-__all__ = ["command", "find_parts", "read_condition"]
+__all__ = ["command", "find_parts", "read_condition", "together"]
 
 FORMS = ("auto", "list", "grid", "calendar")
 
@@ -41,7 +42,8 @@ def find_parts(repository: Repository, name: str, asked: dict[str, Any]) -> tupl
     from cas.flows.parts import key_columns, parts
     from cas.flows.query import settle
 
-    artifact = _declared(repository, name)
+    artifact, stated = _declared(repository, name)
+    asked = together([*stated.items(), *asked.items()])
     with repository:
         time = asked.get("time")
         if isinstance(time, str) and len(time) < _length(artifact):
@@ -51,7 +53,18 @@ def find_parts(repository: Repository, name: str, asked: dict[str, Any]) -> tupl
         return parts(repository, wanted), key_columns(repository, artifact.facts, wanted)
 
 
-def _declared(repository: Repository, name: str) -> Artifact[Any]:
+def together(conditions: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Conditions by key. Raises UsageError for a key that comes twice."""
+    asked: dict[str, Any] = {}
+    for key, value in conditions:
+        if key in asked:
+            raise UsageError(f"{key!r} is given twice", hint=f"a list: {key}={asked[key]},{value}")
+        asked[key] = value
+    return asked
+
+
+def _declared(repository: Repository, name: str) -> tuple[Artifact[Any], dict[str, str]]:
+    """The declaration of a name, and what of a partition was said with it. Raises RefNotFound, UsageError."""
     from cas.flows.declaration import Artifact
     from cas.refs import grammar
     from cas.refs.partitions import Granularity
@@ -61,7 +74,9 @@ def _declared(repository: Repository, name: str) -> Artifact[Any]:
         repository.resolve(name)  # which says what is wrong, with near misses
         raise RefNotFound(f"no artifact {name!r}", hint="see the names: cas ls")
     said = grammar.parse(name)
-    return Artifact(
+    if said.selector is not None or said.mods or said.path is not None:
+        raise UsageError(f"{name!r} is one version, and parts are of a name", hint=f"cas parts {said.name}")
+    artifact = Artifact(
         name=said.name or name,
         project=said.project,
         domain=said.domain,
@@ -69,6 +84,10 @@ def _declared(repository: Repository, name: str) -> Artifact[Any]:
         time_partitioned=info.granularity is not None,
         time_partition_granularity=Granularity(info.granularity) if info.granularity else None,
     )
+    stated = dict(said.partition.keys)
+    if said.partition.time is not None:
+        stated["time"] = said.partition.time
+    return artifact, stated
 
 
 def _length(artifact: Artifact[Any]) -> int:
@@ -102,7 +121,7 @@ def command(
     A VALUE may be a list (EWR,JFK), have * and ? in it, and for the time be a range (2013-01..2013-03). Where two keys
     vary they are shown as a grid of sizes, and the time alone as a calendar; else a line each.
     """
-    found, keys = find_parts(terminal.repository(), name, dict(read_condition(text) for text in conditions))
+    found, keys = find_parts(terminal.repository(), name, together(map(read_condition, conditions)))
     found = found[:limit]
     if as_json:
         terminal.print_array(version.to_dict() for version in found)
@@ -111,7 +130,7 @@ def command(
     if form == "auto":
         form = "calendar" if vary == ["time"] else "grid" if len(vary) == 2 else "list"
     if form == "grid" and len(vary) != 2:
-        raise UsageError(f"a grid is of two keys, and here {', '.join(vary) or 'none'} vary", hint="give the others")
+        raise UsageError(f"a grid is of two keys, and what varies here: {', '.join(vary) or 'none'}", hint="--as list")
     if form == "calendar" and "time" not in keys:
         raise UsageError(f"{name} is not partitioned by time", hint="--as list")
     if form == "calendar":

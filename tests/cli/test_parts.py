@@ -76,10 +76,14 @@ def test_more_keys_are_lines(filled: Path, capsys: pytest.CaptureFixture[str]) -
         (["time=2024-02"], 4),
         (["time=..2024-01"], 0),
         (["region=EWR", "time=2024-02-01"], 1),
+        (["rides@region=EWR"], 3),
+        (["rides@region=EWR,time=2024-02-01"], 1),
+        (["rides@region=EWR", "time=2024-02-02..2024-02"], 2),
     ],
 )
 def test_conditions(filled: Path, capsys: pytest.CaptureFixture[str], conditions: list[str], count: int) -> None:
-    found = json.loads(shown(capsys, "rides", *conditions, "--json"))
+    name = [] if conditions[0].startswith("rides") else ["rides"]
+    found = json.loads(shown(capsys, *name, *conditions, "--json"))
     assert len(found) == count
     assert all(one["name"] == "rides" for one in found)
 
@@ -87,6 +91,10 @@ def test_conditions(filled: Path, capsys: pytest.CaptureFixture[str], conditions
 def test_mistakes(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no artifact 'rdes'" in shown(capsys, "rdes", code=14)
     assert "no partition key 'colour'" in shown(capsys, "rides", "colour=red", code=2)
+    for twice in (["rides", "region=EWR", "region=JFK"], ["rides@region=EWR", "region=JFK"]):
+        assert "hint: a list: region=EWR,JFK" in shown(capsys, *twice, code=2)
+    for one in ("plain#v1", "plain~1", "plain@{1}", "plain//x"):
+        assert f"'{one}' is one version, and parts are of a name" in shown(capsys, one, code=2)
     assert "a grid is of two keys" in shown(capsys, "cube", "--as", "grid", code=2)
     assert "not partitioned by time" in shown(capsys, "cube", "--as", "calendar", code=2)
     with pytest.raises(UsageError, match="is not key=value"):
