@@ -77,7 +77,10 @@ def _bound(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if named is not None:
         bound = _Named(named)
     else:
-        bound = flow.interface.signature.bind(*args, **kwargs)
+        try:
+            bound = flow.interface.signature.bind(*args, **kwargs)
+        except TypeError as fault:
+            raise TypeError(f"{flow.interface.name}(): {fault}") from None
         bound.apply_defaults()
     frame = current_frame()
     if frame is not None:

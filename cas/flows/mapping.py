@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cas.errors import CodecError, NoRepository, UsageError
@@ -60,7 +60,13 @@ def map_task(function: Callable[..., Any]) -> MapTask:
 def _rows(flow: Flow[..., Any], fixed: Mapping[str, object], lists: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not lists:
         raise UsageError(f"map {flow.name}: give the lists by keyword", hint=f"map_task({flow.name})(x=[1, 2, 3])")
-    columns = {name: list(values) for name, values in lists.items()}
+    columns = {}
+    for name, values in lists.items():
+        if not isinstance(values, Iterable):
+            raise UsageError(
+                f"map {flow.name}: {name}={values!r:.40} is no list", hint=f"functools.partial(…, {name}=…)"
+            )
+        columns[name] = list(values)
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} has {length}" for name, length in lengths.items())

@@ -188,6 +188,8 @@ def test_mapping_takes_lists_of_one_length(repo):
         map_task(add)(x=[1], y=[1, 2])
     with pytest.raises(UsageError, match="by keyword"):
         map_task(partial(add, 1))
+    with pytest.raises(UsageError, match="y=2 is no list"):
+        map_task(add)(x=[1], y=2)
     with pytest.raises(UsageError, match="give the lists"):
         map_task(add)()
 

@@ -396,7 +396,7 @@ def test_a_wrong_call_is_a_type_error_and_no_span(repo):
     def made(x: int) -> int:
         return x
 
-    with pytest.raises(TypeError, match="missing a required argument: 'x'"):
+    with pytest.raises(TypeError, match=r"made\(\): missing a required argument: 'x'"):
         made()
     assert repo.spans() == []
 
