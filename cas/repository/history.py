@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cas import clock
+from cas.errors import UsageError
 from cas.refs import grammar
 from cas.refs.history import History
 from cas.refs.names import Name
@@ -34,6 +35,7 @@ def catch_up_all(repository: Repository) -> None:
 def log(repository: Repository, ref: str | None, limit: int | None) -> list[ArtifactVersion]:
     """The versions of a ref, newest first: of every partition that contains it; each content once for each time it
     came."""
+    check_limit(limit)
     if ref is None:
         catch_up_all(repository)
         return [resolving.from_row(repository, row) for row in repository.catalog.refs.newest(limit)]
@@ -51,6 +53,12 @@ def log(repository: Repository, ref: str | None, limit: int | None) -> list[Arti
         resolving.resolve_revision(repository, revision, ref)
         until, partitions, strict = None, revision.partition, False
     return _versions(repository, name, partitions, limit, until, strict=strict)
+
+
+def check_limit(limit: int | None) -> None:
+    """Raises UsageError for a limit below 0."""
+    if limit is not None and limit < 0:
+        raise UsageError(f"a limit is 0 or more, not {limit}", hint="leave it away for all")
 
 
 def _versions(
@@ -77,6 +85,7 @@ def find(
     limit: int | None,
 ) -> list[ArtifactVersion]:
     """The latest version of every partition that matches, newest first."""
+    check_limit(limit)
     repository, pattern = _place(repository, pattern)
     wanted = _wanted(repository, pattern)
     asked = Partition.of({key: str(value) for key, value in (partitions or {}).items()}, time)

@@ -188,12 +188,25 @@ def check_free(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None
         if number is not None and taken == wish.literal:
             # Two sides may have given it two contents: only a settled one can be used again.
             History(catalog.refs.entries(number)).version(version)
+        if number is not None and taken is None and number in catalog.refs.with_alias(name, partition, version):
+            check_no_alias(History(catalog.refs.entries(number)), wish.target)
     if taken is not None and taken != wish.literal:
         at = f"@{partition.text}" if partition.text else ""
         raise VersionConflict(
             f"{name.name}{at}#{version} already means another content",
             candidates=(taken.hex()[:12], wish.literal.hex()[:12]),
             hint="versions never change their meaning: choose another version name",
+        )
+
+
+def check_no_alias(history: History, target: Target) -> None:
+    """Raises VersionConflict where an alias has a version's name: it would silently come to mean the version."""
+    name, partition, version = target
+    if version is not None and history.heads(version):
+        at = f"@{partition.text}" if partition.text else ""
+        raise VersionConflict(
+            f"{name.name}{at}#{version} is an alias",
+            hint=f"choose another version name, or delete the alias first: cas rm '{name.name}{at}#{version}'",
         )
 
 

@@ -27,7 +27,7 @@ def get(repository: Repository, ref: str | ArtifactVersion, *, allow_pickle: boo
     if isinstance(ref, ArtifactVersion):
         return repository.value(ref, allow_pickle=allow_pickle)
     path = None
-    if "//" in ref:
+    if isinstance(ref, str) and "//" in ref:
         revision = grammar.parse(ref)
         # A span's path is its label, which resolving takes.
         path = revision.path if revision.span is None else None
@@ -98,7 +98,7 @@ def open_bytes(repository: Repository, ref: str | ArtifactVersion) -> BinaryIO:
             return opened
         raise CodecError(f"{ref!r} is a {type(found).__name__}, not bytes", hint="read its value: cas get")
     try:
-        version = repository.resolve(ref) if isinstance(ref, str) else ref
+        version = ref if isinstance(ref, ArtifactVersion) else repository.resolve(ref)
     except RefNotFound:
         blob = _blob_of(repository, ref) if isinstance(ref, str) else None
         if blob is None:

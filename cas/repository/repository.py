@@ -138,6 +138,7 @@ class Repository:
         Raises RefSyntax, UnknownType, PartitionError, VersionConflict; nothing is published then.
         """
         self._check_pickle(allow_pickle)
+        transaction.check_metadata(metadata)
         target = publishing.target(ref, self.project, self.domain, version)
         if replace:
             settling.settle(self, value, target, allow_pickle=allow_pickle)

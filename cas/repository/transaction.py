@@ -13,6 +13,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cas.catalog.refs import Row
+from cas.errors import UsageError
 from cas.literals import registry
 from cas.literals.literal import literal_ids
 from cas.objects.ids import Kind
@@ -72,11 +73,27 @@ def uncollected(count: int) -> Iterator[None]:
 
 def publish_many(repository: Repository, items: Iterable[tuple[object, str]]) -> list[ArtifactVersion]:
     """Publish values under their refs, without metadata."""
-    values, refs = zip(*items, strict=True) if (items := list(items)) else ((), ())
+    values, refs = _split(items)
     with uncollected(len(refs)):
         targets = publishing.targets(refs, repository.project, repository.domain)
         puts = rows(Put, values, targets, repeat(None), repeat(None))
         return publish(repository, puts, repository.current_span())
+
+
+def _split(items: Iterable[tuple[object, str]]) -> tuple[Sequence[object], Sequence[str]]:
+    try:
+        values, refs = zip(*items, strict=True) if (items := list(items)) else ((), ())
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"pairs of a value and a ref are put: {error}", hint="put_many([(value, 'name'), …])"
+        ) from error
+    return values, refs
+
+
+def check_metadata(metadata: Mapping[str, Any] | None) -> None:
+    """Raises UsageError for what is no mapping; what it may hold is said when it is encoded."""
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise UsageError(f"metadata is a dict, not a {type(metadata).__name__}", hint='metadata={"why": "…"}')
 
 
 def publish(
@@ -305,6 +322,7 @@ class Batch:
         """Add a put. Raises RefSyntax at once where the ref cannot be put to."""
         repository = self._repository
         target = publishing.target(ref, repository.project, repository.domain, version)
+        check_metadata(metadata)
         self._puts.append(Put(value, target, metadata, cards))
         self._pending.append(Pending())
         return self._pending[-1]

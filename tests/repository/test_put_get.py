@@ -17,6 +17,7 @@ from cas.errors import (
     RefSyntax,
     UnknownType,
     UnsafeSerializer,
+    UsageError,
     VersionConflict,
 )
 
@@ -220,3 +221,40 @@ def test_find_by_type_metadata_and_partition(repository: cas.Repository) -> None
     assert [one.partitions for one in repository.find("c", partitions={"k": "1"})] == [{"k": "1"}]
     assert len(repository.find("c", limit=2)) == 2
     assert [info.name for info in repository.names("[ab]")] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda repository: repository.get(3),
+        lambda repository: repository.open(None),
+        lambda repository: repository.resolve(b"a"),
+        lambda repository: repository.put(1, "a", metadata=["why"]),
+        lambda repository: repository.batch().put(1, "a", metadata="why"),
+        lambda repository: repository.put_many([1]),
+        lambda repository: repository.put_many([(1,)]),
+        lambda repository: repository.put_many(1),
+        lambda repository: repository.find(limit=-1),
+        lambda repository: repository.log(limit=-1),
+        lambda repository: repository.log("a", limit=-1),
+    ],
+)
+def test_arguments_of_the_wrong_form(repository: cas.Repository, wrong) -> None:
+    repository.put(1, "a")
+    with pytest.raises(UsageError) as caught:
+        wrong(repository)
+    assert caught.value.hint
+    assert len(repository.log()) == 1
+
+
+def test_a_version_is_not_named_as_an_alias(repository: cas.Repository) -> None:
+    first = repository.put(1, "model", version="1.0")
+    repository.alias("model", "prod")
+    with pytest.raises(VersionConflict, match="model#prod is an alias") as caught:
+        repository.put(2, "model", version="prod")
+    assert "cas rm 'model#prod'" in caught.value.hint
+    with pytest.raises(VersionConflict):
+        repository.put_many([(3, "other"), (2, "model#prod")])
+    assert repository.resolve("model#prod").id == first.id
+    repository.delete("model#prod")
+    assert repository.put(2, "model#prod").get() == 2
