@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 from cas import clock
 from cas.errors import CasError, PartialFailure, RemoteError, UsageError
 from cas.refs import grammar
+from cas.refs.names import Name
+from cas.refs.partitions import EMPTY
+from cas.refs.patterns import parse_pattern
 from cas.remotes import settings as remote_settings
 from cas.remotes.reports import Transfer
 from cas.remotes.selection import Selection, moment
 from cas.remotes.settings import ON_DEMAND, RemoteSettings, checked
 from cas.remotes.sides import JOBS, Here, Progress, Remote, Scope, none
-from cas.repository import config
+from cas.repository import config, resolving
 from cas.storage.local import LocalStore
 
 if TYPE_CHECKING:
@@ -225,7 +228,8 @@ def pull(
 ) -> Transfer:
     """Fetch, bring what is missing here, and merge. Stored conflicts are in the answer's ``conflicts``.
 
-    Raises PartialFailure, after all else was merged, where an object is nowhere.
+    Raises PartialFailure, after all else was merged, where an object is nowhere, and RefNotFound for a name that the
+    remote never had.
     """
     from cas.remotes.pulling import pull as pull_all
 
@@ -234,6 +238,8 @@ def pull(
     bytes_too = not there.settings.on_demand
     with _uncollected():
         done = pull_all(there, chosen, bytes_too=bytes_too, jobs=jobs, progress=progress, dry=dry_run)
+    if patterns and not done.entries:
+        _check_names(view_of(repository, there.name), patterns)
     return _complete(done, "pulled")
 
 
@@ -259,6 +265,7 @@ def push(
     from cas.remotes.pushing import push as push_all
 
     there = repository.remotes.open(remote)
+    _check_names(repository, patterns)
     with repository.lock:
         if not repository.session.open_spans:
             repository.session.close()  # sealed packs are read best
@@ -267,6 +274,17 @@ def push(
         copies = outside.reader() if with_storage else None
         done = push_all(there, chosen, lineage=lineage, jobs=jobs, progress=progress, dry=dry_run, copies=copies)
     return _complete(done, "pushed")
+
+
+def _check_names(repository: Repository, patterns: Sequence[str]) -> None:
+    """Raises RefNotFound for a name that there is none of: a slip of the pen would move nothing, silently."""
+    for text in patterns:
+        pattern = parse_pattern(text)
+        if pattern.is_plain and not any(re.search(r"[*?\[]", part or "") for part in (pattern.project, pattern.domain)):
+            name = Name(pattern.project or repository.project, pattern.domain or repository.domain, pattern.name)
+            repository.catalog.catch_up(repository.log_of(name.project, name.domain))
+            if repository.catalog.refs.declared(name) is None:
+                raise resolving.not_found(repository, name, EMPTY, text, strict=False)
 
 
 @contextmanager

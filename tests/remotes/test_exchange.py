@@ -328,7 +328,7 @@ def test_what_was_fetched_is_asked_offline(tmp_path: Path) -> None:
         ann.put(1, "count", metadata={"why": "test"})
         ann.put("x" * 100, "text@k=v")
     ann.push()
-    ben.pull(patterns=["other"])  # takes in the history without a record of it
+    ben.pull(patterns=["other*"])  # takes in the history without a record of it
     ben.fetch()
     (tmp_path / "hub").rename(tmp_path / "gone")
     newest = ben.log("origin:count")[0]
@@ -340,6 +340,21 @@ def test_what_was_fetched_is_asked_offline(tmp_path: Path) -> None:
     assert ben.fetch().objects == 0
     assert ben.fetch(objects=["origin:count"]).objects > 0
     assert ben.get("origin:count") == 1
+
+
+def test_a_name_that_nobody_has(tmp_path: Path) -> None:
+    ann = cas.init(tmp_path / "ann")
+    ann.remotes.add("origin", str(tmp_path / "hub"))
+    ann.put(1, "model")
+    with pytest.raises(RefNotFound, match="no artifact 'modle'") as slip:
+        ann.push(patterns=["modle"])
+    assert slip.value.suggestions == ("model",)
+    assert ann.push(patterns=["modle*"]).entries == 0
+    assert ann.push(patterns=["model"]).entries == 1
+    ben, _ = clone(str(tmp_path / "hub"), tmp_path / "ben")
+    with pytest.raises(RefNotFound, match="no artifact 'modle' at origin"):
+        ben.pull(patterns=["modle"])
+    assert ben.pull(patterns=["model"]).entries == 0
 
 
 def test_a_relative_path_counts_from_where_it_was_written(tmp_path: Path, monkeypatch) -> None:
