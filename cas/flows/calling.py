@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from cas.errors import NoRepository
@@ -17,12 +19,17 @@ from cas.flows.arguments import NOTHING, Stored, resolve_without_repository, tak
 from cas.flows.publication import plain_result, publish_outputs
 from cas.flows.run import Setting, entered_run
 from cas.flows.running import Frame, current_frame, entered
+from cas.lazy import late
 from cas.repository import Repository
 from cas.repository.current import current
 
 if TYPE_CHECKING:
     from cas.flows.interface import Interface
     from cas.flows.task import Flow
+    from cas.repository import awaiting
+    from cas.repository.spanning import ActiveSpan
+else:
+    (awaiting,) = late("cas.repository", "awaiting")  # whoever awaits has loaded asyncio; a plain call need not
 
 __all__ = ["NoRepositoryWarning", "call", "call_async"]
 
@@ -47,18 +54,44 @@ def call(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], st
 
 
 async def call_async(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The same for a coroutine function."""
+    """The same for a coroutine function; what may take long is done in threads, so that the event loop goes on."""
     bound = _bound(flow, args, kwargs)
     repo = _repository(flow)
     if repo is None:
         with entered(Frame()) as frame:
             resolve_without_repository(flow.interface, bound.arguments)
             return plain_result(flow.interface, frame, await flow.function(*bound.args, **bound.kwargs))
-    with entered_run() as run, repo.span(flow.name, metadata=flow.metadata) as span, entered(Frame()) as frame:
-        setting = Setting(repo, span, run)
-        take_arguments(flow.interface, bound.arguments, setting)
-        result = await flow.function(*bound.args, **bound.kwargs)
-        return publish_outputs(flow.interface, bound.arguments, frame, result, setting)
+    if _is_quick(flow, bound.arguments):
+        with entered_run() as run, repo.span(flow.name, metadata=flow.metadata) as span, entered(Frame()) as frame:
+            take_arguments(flow.interface, bound.arguments, Setting(repo, span, run))
+            return plain_result(flow.interface, frame, await flow.function(*bound.args, **bound.kwargs))
+    with entered_run() as run:
+
+        def enter() -> ActiveSpan:
+            span = repo.span(flow.name, metadata=flow.metadata).__enter__()
+            try:
+                take_arguments(flow.interface, bound.arguments, Setting(repo, span, run))
+            except BaseException as error:
+                span.__exit__(type(error), error, error.__traceback__)
+                raise
+            return span
+
+        opened = awaiting.SpanInThread(enter)
+        async with opened as span:
+            with entered(Frame()) as frame:
+                result = await flow.function(*bound.args, **bound.kwargs)
+            setting = Setting(repo, span, run)
+            return await opened.leave(lambda: publish_outputs(flow.interface, bound.arguments, frame, result, setting))
+
+
+def _is_quick(flow: Flow[..., Any], arguments: Mapping[str, Any]) -> bool:
+    """Whether a call asks, encodes and publishes next to nothing: then a thread would cost more than the call."""
+    return not flow.interface.outputs and all(
+        type(value) in _QUICK and (type(value) is not str or len(value) < 10_000) for value in arguments.values()
+    )
+
+
+_QUICK = frozenset({bool, date, datetime, float, int, str, type(None)})
 
 
 class _Named:

@@ -6,7 +6,6 @@ along.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -17,7 +16,7 @@ from cas.models.declare import ModelBase
 from cas.models.queries import LabelledArtifact
 from cas.models.span import Span as PlainSpan
 from cas.models.tree import SpanId
-from cas.spans.calls import CALL
+from cas.repository.awaiting import threaded
 
 __all__ = [
     "ArtifactModel",
@@ -56,23 +55,23 @@ class ArtifactModel(ModelBase, abstract=True):
 
     async def create(self, label: str, *, span_id: Any = None) -> str:
         """As :meth:`cas.ArtifactModel.create`."""
-        return await _threaded(access.create, self, label, span_id)
+        return await threaded(access.create, self, label, span_id)
 
     @classmethod
     async def create_many(cls, models: Mapping[str, ModelBase], *, span_id: Any = None) -> dict[str, str]:
         """As :meth:`cas.ArtifactModel.create_many`."""
-        return await _threaded(access.create_many, models, span_id)
+        return await threaded(access.create_many, models, span_id)
 
     @classmethod
     async def read(cls, artifact: str, *, lazy: bool = False) -> Self:
         """As :meth:`cas.ArtifactModel.read`."""
-        found: Self = await _threaded(access.read, cls, artifact, lazy=lazy)
+        found: Self = await threaded(access.read, cls, artifact, lazy=lazy)
         return found
 
     @classmethod
     async def read_many(cls, artifacts: Iterable[str], *, lazy: bool = False) -> list[Self]:
         """As :meth:`cas.ArtifactModel.read_many`."""
-        return await _threaded(access.read_many, cls, artifacts, lazy=lazy)
+        return await threaded(access.read_many, cls, artifacts, lazy=lazy)
 
 
 class Span(PlainSpan, abstract=True):
@@ -126,33 +125,9 @@ def get_current_span_id(*, allow_none: bool = False) -> str | None:
     return context.get_current_span_id(allow_none=allow_none)
 
 
-class _Call:
-    """One call in a thread, which the task that awaits it may give up."""
-
-    def __init__(self) -> None:
-        self.is_given_up = False
-
-    def check(self) -> None:
-        if self.is_given_up:
-            raise asyncio.CancelledError("the task that awaited this was cancelled")
-
-
-async def _threaded(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a function in a thread. It cannot be stopped there, but once its task is cancelled it stores nothing."""
-    call = _Call()
-    token = CALL.set(call.check)
-    try:
-        return await asyncio.to_thread(function, *args, **kwargs)
-    except asyncio.CancelledError:
-        call.is_given_up = True
-        raise
-    finally:
-        CALL.reset(token)
-
-
 def _in_thread(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
     async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return await _threaded(function, *args, **kwargs)
+        return await threaded(function, *args, **kwargs)
 
     call.__name__ = call.__qualname__ = function.__name__
     call.__doc__ = f"As :func:`cas.{function.__name__}`."
@@ -161,7 +136,7 @@ def _in_thread(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
 
 def _spans_in_thread(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
     async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return _mine(await _threaded(function, *args, **kwargs))
+        return _mine(await threaded(function, *args, **kwargs))
 
     call.__name__ = call.__qualname__ = function.__name__
     call.__doc__ = f"As :func:`cas.{function.__name__}`."

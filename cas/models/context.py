@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from cas.errors import SpanError
 from cas.models.span import Span, span_of_open, stored_fields
 from cas.models.tree import SpanId, current_span_id, locate, span_bytes
+from cas.repository.awaiting import SpanInThread
 from cas.repository.current import current
-from cas.spans.current import STACK
 
 if TYPE_CHECKING:
     from cas.repository.spanning import ActiveSpan
@@ -32,7 +30,7 @@ class SpanContext(Generic[S]):
         self._atomic = atomic
         self._under = parent
         self.active: ActiveSpan | None = None
-        self._token: Token[tuple[ActiveSpan, ...]] | None = None
+        self._awaited: SpanInThread | None = None
 
     def prepare(self) -> ActiveSpan:
         """The span of the repository, not entered yet."""
@@ -75,16 +73,8 @@ class SpanContext(Generic[S]):
         self.active.__exit__(kind, error, trace)
 
     async def __aenter__(self) -> S:
-        opening = asyncio.ensure_future(asyncio.to_thread(self._enter))
-        try:
-            active = await asyncio.shield(opening)
-        except asyncio.CancelledError as cancelled:
-            # The thread goes on: what it opens nobody else would close.
-            active = await opening
-            await asyncio.to_thread(active.__exit__, type(cancelled), cancelled, None)
-            raise
-        # The thread had a copy of the context: the task itself enters the span here.
-        self._token = STACK.push(active)
+        self._awaited = SpanInThread(self._enter)
+        await self._awaited.__aenter__()
         return self.entered()
 
     def _enter(self) -> ActiveSpan:
@@ -93,16 +83,8 @@ class SpanContext(Generic[S]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self.active is not None
-        assert self._token is not None
-        STACK.pop(self.active, self._token)
-        # A task that is being cancelled waits for its span to close all the same.
-        closing = asyncio.ensure_future(asyncio.to_thread(self.active.__exit__, kind, error, trace))
-        try:
-            await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            await closing
-            raise
+        assert self._awaited is not None
+        await self._awaited.__aexit__(kind, error, trace)
 
 
 @overload

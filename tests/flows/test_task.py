@@ -1,8 +1,10 @@
 """Calls of tasks: spans, inputs, publication, and what goes wrong."""
 
 import asyncio
+import os
 import pickle
 import sys
+import threading
 import typing
 from datetime import date, datetime
 from types import SimpleNamespace
@@ -21,6 +23,7 @@ from cas.flows import (
     NoRepositoryWarning,
     OpenPartitionWarning,
     UnusedCreationWarning,
+    calling,
     task,
     workflow,
 )
@@ -361,6 +364,83 @@ def test_coroutines_are_tasks_too(repo):
     assert asyncio.run(flow()) == [1, 1, 1]
     assert refs(repo) == ["keyed@k=a", "keyed@k=b", "keyed@k=c"]
     assert {one.parent for one in repo.spans(label="step")} == {only(repo, label="flow").id}
+
+
+def test_awaited_tasks_leave_the_event_loop_alone(repo, monkeypatch):
+    repo.put(b"x" * 1_000_000, "keyed@k=a")
+    loops_thread = threading.get_ident()
+    touched = []
+
+    def watched(name):
+        real = getattr(os, name)
+
+        def call(*arguments, **options):
+            if threading.get_ident() == loops_thread:
+                touched.append(name)
+            return real(*arguments, **options)
+
+        return call
+
+    @task
+    async def step(given: bytes, found: bytes = KEYED.query(k="a")) -> Annotated[bytes, NUMBER]:
+        return given + found
+
+    @workflow
+    async def flow(given: bytes) -> list[bytes]:
+        return [await step(given), *await asyncio.gather(step(given), step(b"z"))]
+
+    with monkeypatch.context() as patched:
+        for name in ("fsync", "open", "write", "writev", "pread", "read", "link", "rename", "stat", "scandir"):
+            patched.setattr(os, name, watched(name))
+        assert [len(one) for one in asyncio.run(flow(b"y" * 1_000_000))] == [2_000_000, 2_000_000, 1_000_001]
+    assert touched == []
+    assert [one.status for one in repo.spans()] == ["ok"] * 4
+    assert {one.parent for one in repo.spans(label="step")} == {only(repo, label="flow").id}
+    assert [link.asked for link in repo.inputs(repo.spans(label="step")[0])] == [None, "keyed@k=a"]
+
+
+@pytest.mark.parametrize("where", ["the body", "publishing"])
+def test_an_awaited_task_that_is_cancelled_publishes_nothing(repo, monkeypatch, where):
+    publishing, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        publishing.set()
+        go_on.wait(10)
+        return publish(*arguments)
+
+    publish = calling.publish_outputs
+    monkeypatch.setattr(calling, "publish_outputs", slow)
+
+    @task
+    async def step(given: list[int]) -> Annotated[int, NUMBER]:
+        if where == "the body":
+            await asyncio.sleep(10)
+        return 1
+
+    async def main():
+        running = asyncio.ensure_future(step([1]))
+        while not (publishing.is_set() if where == "publishing" else repo.spans(status="open")):
+            await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert repo.current_span() is None
+
+    asyncio.run(main())
+    assert refs(repo) == []
+    assert [(one.status, one.error["type"]) for one in repo.spans()] == [("failed", "CancelledError")]
+
+
+def test_an_awaited_task_whose_query_finds_nothing_fails(repo):
+    @task
+    async def step(found: bytes = KEYED.query(k="a")) -> Annotated[bytes, NUMBER]:
+        return found
+
+    with pytest.raises(RefNotFound, match="step"):
+        asyncio.run(step())
+    assert [one.status for one in repo.spans()] == ["failed"]
 
 
 def test_methods_are_tasks_too(repo):
