@@ -45,7 +45,7 @@ cas declare flights_clean --show
 @click.argument("name")
 @click.option("-k", "--key", "--add-key", "keys", multiple=True, metavar="KEY", help="A partition key. Repeatable.")
 @click.option("--time", "granularity", type=click.Choice(GRANULARITIES), help="Time-partitioned, by this.")
-@click.option("--type", "type_", metavar="TYPE", help="The type of all its versions.")
+@click.option("--type", "type_", metavar="TYPE", help="What type its versions are of.")
 @click.option("--description", metavar="TEXT", help="What it is, in a line.")
 @click.option("--show", is_flag=True, help="Print the declaration instead.")
 @json_option
@@ -63,7 +63,8 @@ def command(
 ) -> None:
     """Say what a name is: its partition keys, type and description.
 
-    A put that does not fit is refused from then on. Declaring again may add keys, not take them away.
+    A put with other keys, or another length of time, is refused from then on; the type is told, not checked. Declaring
+    again may add keys, not take them away.
     """
     repository = terminal.repository(writing=not show)
     if not show:

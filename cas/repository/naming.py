@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cas.errors import AliasConflict, ArtifactError, PartitionError, RefNameCollision, RefNotFound, RefSyntax
+from cas.errors import (
+    AliasConflict,
+    ArtifactError,
+    DeclarationError,
+    PartitionError,
+    RefNameCollision,
+    RefNotFound,
+    RefSyntax,
+)
 from cas.refs import grammar
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry
 from cas.refs.history import History
@@ -139,6 +147,14 @@ def _text(repository: Repository, name: Name, partition: Partition) -> str:
     return f"{name.name if home else '/'.join(name)}{at}"
 
 
+def _granularity(text: str | None) -> Granularity | None:
+    try:
+        return Granularity(text) if text is not None else None
+    except ValueError:
+        known = ", ".join(grain.value for grain in Granularity)
+        raise DeclarationError(f"{text!r} is no granularity of time", hint=f"one of: {known}") from None
+
+
 def declare(
     repository: Repository,
     text: str,
@@ -155,7 +171,7 @@ def declare(
     if revision.name is None or not revision._replace(project=None, domain=None).is_bare:
         raise RefSyntax(f"{text!r} is more than a name", text=text, hint="declare a name: cas declare NAME --key K")
     name = Name(revision.project or repository.project, revision.domain or repository.domain, check_name(revision.name))
-    grain = Granularity(granularity) if granularity is not None else None
+    grain = _granularity(granularity)
     writes = WriteIds()
 
     def plan(stamps: Stamps) -> list[Entry]:

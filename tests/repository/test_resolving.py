@@ -12,6 +12,7 @@ from cas.errors import (
     AliasConflict,
     AmbiguousRef,
     ArtifactError,
+    DeclarationError,
     ObjectNotFound,
     RefConflict,
     RefNotFound,
@@ -288,3 +289,10 @@ def test_an_alias_waits_for_the_version_it_points_at(repository: cas.Repository)
     assert repository.get("model#prod") == 1
     with pytest.raises(RefSyntax, match="a remote's"):
         repository.alias("origin:model", "prod")
+
+
+def test_a_granularity_that_is_none(repository: cas.Repository) -> None:
+    with pytest.raises(DeclarationError, match="'week' is no granularity") as caught:
+        repository.declare("rides", granularity="week")
+    assert caught.value.hint == "one of: minute, hour, day, month"
+    assert repository.declaration("rides") is None
