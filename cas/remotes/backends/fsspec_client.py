@@ -26,6 +26,8 @@ class FsspecClient:
     listable = True
     reading: Mapping[str, Any] = MappingProxyType({})
     """What a read passes on beside the range."""
+    writing: Mapping[str, Any] = MappingProxyType({})
+    """What a create passes on beside the content."""
 
     def __init__(self, location: Location, filesystem: Any, errors: tuple[type[Exception], ...], attempts: int) -> None:
         self.url = location.url
@@ -43,11 +45,11 @@ class FsspecClient:
 
     def put_new(self, name: str, content: bytes) -> None:
         """One conditional PUT, or for many megabytes parts that a conditional request joins."""
-        self.filesystem.pipe_file(self._path(name), content, mode="create")
+        self.filesystem.pipe_file(self._path(name), content, mode="create", **self.writing)
 
     def put_new_file(self, name: str, path: Path) -> None:
         """The same, streamed from the file."""
-        self.filesystem.put_file(str(path), self._path(name), mode="create")
+        self.filesystem.put_file(str(path), self._path(name), mode="create", **self.writing)
 
     def remove(self, name: str) -> None:
         """Delete one file."""
