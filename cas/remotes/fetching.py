@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from cas.errors import CasError, LimitExceeded, NotFound, RefRollback, RefSyntax
+from cas.errors import CasError, CorruptObject, LimitExceeded, NotFound, RefRollback, RefSyntax
 from cas.refs import checkpoints
 from cas.refs.log import RefLog
 from cas.refs.names import check_domain, check_project
@@ -27,6 +27,7 @@ _FILE = re.compile(r"refs/([^/]+)/([^/]+)/([0-9]{20})\.(toml|arrow|bundle)")
 # Up to this many segments in all, one listing says everything in as many requests as looking at each log would take.
 _FEW = 1000
 _BATCH = 256
+_DAMAGED = "nothing of it was admitted; ask who keeps the remote to look: cas fsck"
 # From this many missing segments on, a checkpoint spares most of them.
 _MANY = 512
 
@@ -297,6 +298,7 @@ def _verified(remote: Remote, scope: Scope, number: int, known: str, content: by
     except RefSyntax as fault:
         fault.message = f"{remote.name}: segment {number} of {scope[0]}/{scope[1]}: {fault.message}"
         fault.args = (fault.message,)
+        fault.hint, fault.exit_code = _DAMAGED, CorruptObject.exit_code  # nobody typed it
         raise
     if segment.number != number:
         raise _rollback(remote, scope, f"its segment {number} says that it is segment {segment.number}")

@@ -105,3 +105,16 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "interrupted\n")
+
+
+def test_a_damaged_segment_of_a_remote_is_damage_too(here, shell):
+    shell("put", "--value", "1", "one")
+    shell("remote", "add", "origin", "store")
+    shell("push")
+    segment = here / "store/refs/default/main/00000000000000000001.toml"
+    segment.chmod(0o644)
+    segment.write_bytes(segment.read_bytes().replace(b'"one"', b'"../one"'))
+    done = shell("clone", "store", "copy")
+    assert done.returncode == 15
+    assert "hint: nothing of it was admitted" in said(done)
+    assert not (here / "copy").exists()
