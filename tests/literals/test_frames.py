@@ -183,3 +183,21 @@ def test_errors_name_the_column(writer):
     with pytest.raises(CodecError, match="the index of flights has the frequency"):
         index = pd.date_range("2020", periods=2, freq=pd.DateOffset(months=1, days=1))
         encode(pd.DataFrame({"a": [1, 2]}, index=index), writer, name="flights")
+
+
+def test_the_label_of_a_column_of_many_levels_is_kept(writer):
+    columns = pd.MultiIndex.from_product([["a", "b"], [1, 2]])
+    series = pd.DataFrame(np.eye(4), columns=columns).iloc[:, 1]
+    assert isinstance(series.name[1], np.integer)
+    back = decode(encode(series, writer), writer.store)
+    pd.testing.assert_series_equal(back, series)
+    assert back.name == ("a", 2)
+
+
+@pytest.mark.parametrize(
+    "name", [pd.Timestamp("2024"), np.datetime64("2024-01-01T00:00:00.000000001"), ("a", object())]
+)
+def test_labels_that_would_come_back_as_something_else_are_refused(writer, name):
+    with pytest.raises(CodecError, match="is not plain") as caught:
+        encode(pd.Series([1], name=name), writer)
+    assert "rename" in caught.value.hint

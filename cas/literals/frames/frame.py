@@ -115,7 +115,10 @@ def _write(schema: dict[str, Any], attrs: Any, parts: Parts) -> Content:
     try:
         content = encode_plain(schema, name)
     except CodecError as error:
-        raise CodecError(f"a name, label or attribute of {name} is not plain: {error.message}") from error
+        raise CodecError(
+            f"a name, label or attribute of {name} is not plain: {error.message}",
+            hint="give it another: series.rename('…'), index.rename('…')",
+        ) from error
     return write_members({**parts.blobs, SCHEMA: content}, parts.encoding.writer, parts.others)
 
 

@@ -46,8 +46,11 @@ def load_index(form: Any, rows: int, prefix: str, source: Source) -> Any:
 
 
 def label_form(label: Any) -> Any:
-    """A name as a plain value: numpy scalars become Python's."""
-    return label.item() if isinstance(label, np.generic) else label
+    """A name as a plain value: numpy scalars become Python's, in tuples too, as columns of many levels have them."""
+    if type(label) is tuple:
+        return tuple(map(label_form, label))
+    # A datetime64 of nanoseconds gives an integer: as such it would come back.
+    return label.item() if isinstance(label, np.generic) and label.dtype.kind not in "mM" else label
 
 
 def _load(form: Any, rows: int, prefix: str, source: Source) -> Any:
