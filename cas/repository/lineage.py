@@ -162,7 +162,7 @@ def lineage(repository: Repository, what: str | ArtifactVersion, *, down: bool, 
     history.catch_up_all(repository)
     seen: set[str] = set()
     # Post-order by hand: lineages may be deeper than Python's stack.
-    stack: list[_Step] = [_Step("artifact", version.id, version.ref, 0)]
+    stack: list[_Step] = [_Step("artifact", version.id, _title(version), 0)]
     done: list[LineageNode] = []
     while stack:
         step = stack[-1]
@@ -204,7 +204,10 @@ def _next(repository: Repository, step: _Step, *, down: bool) -> Iterator[_Step]
     else:
         for link in inputs(repository, step.id):
             if link.artifact is not None:
-                yield _Step("artifact", link.artifact, link.ref or link.artifact, step.depth + 1)
+                title = link.ref
+                if title is None or title == link.artifact:
+                    title = _title(version_of(repository, bytes.fromhex(link.artifact)))
+                yield _Step("artifact", link.artifact, title, step.depth + 1)
 
 
 def _maker(repository: Repository, version: ArtifactVersion) -> list[tuple[str, str]]:
@@ -219,7 +222,12 @@ def _maker(repository: Repository, version: ArtifactVersion) -> list[tuple[str, 
 
 
 def _title(version: ArtifactVersion) -> str:
-    return version.ref if version.name else f"{version.label or 'not published'} ({version.id[:12]})"
+    """Its ref; of what only a span labels, how to name it by that."""
+    if version.name is not None:
+        return version.ref
+    if version.label is not None and version.span is not None:
+        return f"%{version.span[:12]}//{version.label}"
+    return f"not published ({version.id[:12]})"
 
 
 def _version(repository: Repository, what: str | ArtifactVersion) -> ArtifactVersion:

@@ -349,3 +349,16 @@ def test_fields_belong_to_a_kind_of_span(repository: cas.Repository) -> None:
 def test_an_unknown_span(repository: cas.Repository) -> None:
     with pytest.raises(CasError, match="no span"):
         repository.span_info("abcdef")
+
+
+def test_lineage_calls_what_only_a_span_labels_by_that(repository: cas.Repository) -> None:
+    with repository.span("first") as first:
+        made = first.log([1, 2], "pair")
+    with repository.span("second") as second:
+        second.log(sum(repository.get(f"%{first.id}//pair")), "sum")
+    up = repository.lineage(f"%{second.id}//sum")
+    assert up.title == f"%{second.id[:12]}//sum"
+    (read,) = up.children[0].children
+    assert (read.title, read.id) == (f"%{first.id[:12]}//pair", made.id)
+    assert repository.get(read.title) == [1, 2]
+    assert repository.lineage(read.title, down=True).children[0].children[0].title == up.title
