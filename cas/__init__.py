@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from cas.models.queries import read_descendant_spans as read_descendant_spans
     from cas.models.queries import read_parent_span as read_parent_span
     from cas.models.queries import read_span as read_span
+    from cas.models.queries import stream_descendant_artifacts as stream_descendant_artifacts
     from cas.models.record import ModelRecord as ModelRecord
     from cas.models.serializers import Serializer as Serializer
     from cas.models.span import Span as Span
@@ -186,6 +187,7 @@ _PLACES = {
     "span_context": "cas.models.context",
     "span_graph": "cas.models.graph",
     "spanned": "cas.models.linked",
+    "stream_descendant_artifacts": "cas.models.queries",
     "task": "cas.flows.task",
     "timedelta_serializer": "cas.models.formats",
     "triggered_by": "cas.flows.triggers",

@@ -7,6 +7,7 @@ along.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, ParamSpec, TypeVar, overload
 
 from typing_extensions import Self
@@ -170,9 +171,8 @@ span_graph = _in_thread(graph.span_graph)
 
 
 async def stream_descendant_artifacts(span_id: SpanId, *, page: int = 1000) -> AsyncIterator[LabelledArtifact]:
-    """The artifacts of :func:`cas.read_descendant_artifacts` one by one, read ``page`` at a time."""
-    offset = 0
-    while found := await read_descendant_artifacts(span_id, limit=page, offset=offset):
+    """As :func:`cas.stream_descendant_artifacts`, to be asked for with ``async for``."""
+    artifacts = await threaded(queries.stream_descendant_artifacts, span_id, page=page)
+    while found := await threaded(lambda: list(islice(artifacts, page))):
         for one in found:
             yield one
-        offset += page

@@ -32,6 +32,7 @@ __all__ = [
     "read_descendant_spans",
     "read_parent_span",
     "read_span",
+    "stream_descendant_artifacts",
 ]
 
 
@@ -87,6 +88,16 @@ def read_descendant_artifacts(span_id: SpanId, *, limit: int | None = None, offs
     return _artifacts(span_id, _outputs_from, limit, offset)
 
 
+def stream_descendant_artifacts(span_id: SpanId, *, page: int = 1000) -> Iterator[LabelledArtifact]:
+    """As :func:`read_descendant_artifacts`, one by one: the values are read ``page`` at a time."""
+    _check_page(page, 0)
+    repository = current()
+    with repository.lock:
+        ident, queries, _ = locate(repository, span_id)
+        rows = [row for row in _outputs_from(queries, ident) if row.name is not None]
+    return stream(repository, rows, page=max(page, 1))
+
+
 def links_of(repository: Repository, span_id: SpanId) -> tuple[bytes, list[LinkRow]]:
     """A span's id and its labelled artifacts, in order."""
     with repository.lock:
@@ -99,11 +110,13 @@ def labelled(repository: Repository, rows: Sequence[LinkRow], *, lazy: bool = Fa
     return list(stream(repository, rows, lazy=lazy))
 
 
-def stream(repository: Repository, rows: Sequence[LinkRow], *, lazy: bool = False) -> Iterator[LabelledArtifact]:
-    """As :func:`labelled`, read by the thousand."""
+def stream(
+    repository: Repository, rows: Sequence[LinkRow], *, lazy: bool = False, page: int = 1000
+) -> Iterator[LabelledArtifact]:
+    """As :func:`labelled`, read ``page`` at a time."""
     span = repository.current_span()
-    for start in range(0, len(rows), 1000):
-        part = [row for row in rows[start : start + 1000] if row.artifact is not None]
+    for start in range(0, len(rows), page):
+        part = [row for row in rows[start : start + page] if row.artifact is not None]
         ids = [row.artifact for row in part if row.artifact is not None]
         versions = [
             ArtifactVersion(repository, ident, None, record=record, span=row.span)

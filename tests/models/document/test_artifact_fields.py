@@ -58,5 +58,4 @@ def test_names_are_exported_by_both_faces():
 
     for name in aio.__all__:
         assert getattr(aio, name) is not None
-        if name not in {"stream_descendant_artifacts"}:
-            assert getattr(cas, name) is not None
+        assert getattr(cas, name) is not None

@@ -107,6 +107,10 @@ def test_pages(example, tree):
             with pytest.raises(UsageError, match="is a count from 0 up"):
                 query(many, **wrong)
 
+    assert [one.value for one in cas.stream_descendant_artifacts(many, page=3)] == list(range(10))
+    with pytest.raises(SpanNotFound):
+        cas.stream_descendant_artifacts("f" * 64)
+
     async def main():
         from cas.aio import stream_descendant_artifacts
 
