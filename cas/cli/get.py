@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from cas.repository.repository import Repository
 
 __all__ = ["command", "destination", "fetch"]
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def destination(name: str, wanted: str | None) -> Path:
@@ -45,7 +51,7 @@ def fetch(repository: Repository, ref: str, wanted: str | None, *, force: bool) 
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent} is not a directory", hint=f"mkdir -p {path.parent}")
     try:
-        with tempfile.TemporaryDirectory(prefix=".cas-get-", dir=path.parent) as room:
+        with _swept(), tempfile.TemporaryDirectory(prefix=".cas-get-", dir=path.parent) as room:
             fresh = Path(room) / "content"
             content.export(fresh)
             _swap(fresh, path, Path(room) / "former")
@@ -88,6 +94,17 @@ def command(terminal: Terminal, ref: str, dest: str | None, force: bool, as_json
         terminal.print_json({"path": str(path), "type": content.type, "size": content.size, "ref": content.ref})
     else:
         terminal.print(f"{clean(str(path))}  {content.type}  {size(content.size)}")
+
+
+@contextmanager
+def _swept() -> Iterator[None]:
+    """Let signals that end the process raise meanwhile: what lies half written beside the user's files is removed."""
+    former = {one: signal.signal(one, lambda number, _: sys.exit(128 + number)) for one in _ENDING}
+    try:
+        yield
+    finally:
+        for one, handler in former.items():
+            signal.signal(one, handler)
 
 
 def _swap(fresh: Path, path: Path, former: Path) -> None:

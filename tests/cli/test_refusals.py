@@ -118,3 +118,26 @@ def test_a_damaged_segment_of_a_remote_is_damage_too(here, shell):
     assert done.returncode == 15
     assert "hint: nothing of it was admitted" in said(done)
     assert not (here / "copy").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_get_that_is_ended_leaves_nothing(here, shell, number):
+    shell("put", "-", "big", stdin=bytes(1000))
+    code = f"""
+import os, sys, time
+import cas.cli.content as content
+from cas.cli import main
+
+def export(self, path):
+    path.write_bytes(b"half")
+    os.kill(os.getpid(), {int(number)})
+    time.sleep(30)
+
+content.Content.export = export
+sys.argv = ["cas", "get", "big", "out"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 128 + number, done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in here.iterdir()} == {".cas"}
