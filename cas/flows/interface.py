@@ -6,6 +6,7 @@ Interface.of(function).outputs         which results are published, and as what
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 import types
@@ -46,6 +47,7 @@ class Interface:
 
     name: str
     module: str
+    qualname: str
     signature: inspect.Signature
     outputs: tuple[Output, ...]
     size: int | None
@@ -76,18 +78,25 @@ class Interface:
         """Inspect a function; ``namespace`` holds the local names its annotations may use. Raises DeclarationError."""
         if not callable(function):
             raise DeclarationError(f"{function!r:.80} is no function", hint="put @task or @workflow above a def")
+        inner = function
+        while isinstance(inner, functools.partial):
+            inner = inner.func
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise DeclarationError(f"{function.__name__}() yields; a task or workflow returns its results")
-        signature = inspect.signature(function)
-        name = getattr(function, "__name__", type(function).__name__)
-        hints = _hints(function, name, namespace or {})
+            raise DeclarationError(f"{inner.__name__}() yields; a task or workflow returns its results")
+        try:
+            signature = inspect.signature(function)
+        except ValueError as fault:
+            raise DeclarationError(f"the parameters of {function!r:.80} are not known: {fault}") from None
+        name = getattr(inner, "__name__", type(inner).__name__)
+        hints = _hints(inner, name, namespace or {})
         names = tuple(signature.parameters)
         artifacts = {p: facts for p in names if (facts := _annotated_facts(hints.get(p))) is not None}
         queries = {p.name: query for p in signature.parameters.values() if (query := as_query(p.default)) is not None}
         outputs, size = _outputs(hints.get("return"), name)
         interface = Interface(
             name=name,
-            module=getattr(function, "__module__", None) or "",
+            module=getattr(inner, "__module__", None) or "",
+            qualname=getattr(inner, "__qualname__", name),
             signature=signature,
             outputs=outputs,
             size=size,

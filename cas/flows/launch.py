@@ -7,6 +7,7 @@ launch(plan, kickoff_time=datetime(2024, 5, 1))
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping
@@ -131,6 +132,9 @@ def _run(flow: Flow[..., Any], arguments: Mapping[str, object]) -> Any:
 def _flow(function: Callable[..., Any]) -> Flow[..., Any]:
     if isinstance(function, Flow):
         return function
+    if isinstance(function, functools.partial) and isinstance(function.func, Flow):  # a method that is a task is one
+        inner = function.func
+        return type(inner)(functools.partial(inner.function, *function.args, **function.keywords), name=inner.name)
     if not callable(function):
         raise UsageError(f"{function!r} cannot be launched", hint="give a launch plan, a workflow or a function")
     return Task(function)

@@ -31,7 +31,7 @@ class Flow(Generic[P, R]):
         self.function = function
         self.interface = Interface.of(function, names)
         self.name = name or self.interface.name
-        self.metadata = {"kind": self.kind, "function": f"{self.interface.module}.{function.__qualname__}"}
+        self.metadata = {"kind": self.kind, "function": f"{self.interface.module}.{self.interface.qualname}"}
         self.warned = False
         functools.update_wrapper(self, function)
 
@@ -47,16 +47,16 @@ class Flow(Generic[P, R]):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         # By name where that leads back here, as functions are: the function under that name is this flow.
-        found: Any = sys.modules.get(self.function.__module__) if self.function.__module__ != "__main__" else None
-        for step in self.function.__qualname__.split("."):
+        place = self.interface
+        found: Any = sys.modules.get(place.module) if place.module != "__main__" else None
+        for step in place.qualname.split("."):
             found = getattr(found, step, None)
         if found is self:
-            name: str = self.function.__qualname__
-            return name
+            return place.qualname
         return copyreg.__newobj__, (type(self),), self.__dict__  # type: ignore[attr-defined]  # pickle's own
 
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.interface.module}.{self.function.__qualname__}>"
+        return f"<{self.kind} {self.interface.module}.{self.interface.qualname}>"
 
 
 class Task(Flow[P, R]):

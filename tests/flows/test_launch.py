@@ -1,6 +1,7 @@
 """Launch plans: what they refuse, and how their inputs come together."""
 
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from typing import Annotated
 
 import pytest
@@ -175,9 +176,25 @@ def test_mapping_publishes_nothing_where_one_fails(repo):
     assert repo.log() == []
 
 
-def test_mapping_takes_lists_of_one_length(repo):
-    from functools import partial
+def test_methods_and_partial_functions_are_launched_too(repo):
+    class Model:
+        @task
+        def fit(self, x: int, y: int = 1) -> Annotated[int, OTHER(region="method")]:
+            return x + y
 
+    def added(x: int, y: int) -> Annotated[int, OTHER(region="partial")]:
+        return x + y
+
+    assert launch(Model().fit, x=2) == launch(partial(added, 2), y=1) == 3
+    assert launch(partial(partial(Model.fit, None), y=5), x=2) == 7
+    assert [one.label for one in repo.spans()] == ["fit", "added", "fit"]
+    assert {version.ref.partition("#")[0] for version in repo.log()} == {"other@region=method", "other@region=partial"}
+    assert repo.spans()[0].metadata["function"].endswith(".Model.fit")
+    with pytest.raises(DeclarationError, match="are not known"):
+        launch(dict, x=1)
+
+
+def test_mapping_takes_lists_of_one_length(repo):
     @task
     def add(x: int, y: int) -> int:
         return x + y
