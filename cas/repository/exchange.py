@@ -349,7 +349,7 @@ def clone(
     place = Path(directory) if directory is not None else Path(_name_of(location.path, location.host))
     root = place.absolute() / DIRECTORY
     if depth is not None and depth < 1:
-        raise UsageError("--depth is at least 1")
+        raise UsageError("--depth is at least 1", hint="leave it away for all versions")
     names = " ".join([filter] if isinstance(filter, str) else filter) if filter else None
     if since is not None:
         moment(since)

@@ -50,7 +50,7 @@ def test_caret_stands_under_the_fault() -> None:
 
 def test_caret_in_long_and_hostile_text() -> None:
     error = errors.RefSyntax("bad", text="\x1b" + "x" * 5000 + "!" + "y" * 5000, position=5001)
-    _, shown, caret = render_text(problem_of(error)).splitlines()
+    _, shown, caret, _ = render_text(problem_of(error)).splitlines()
     assert len(shown) < 120
     assert shown[caret.index("^")] == "!"
 
@@ -74,10 +74,30 @@ def test_json() -> None:
 
 
 def test_errors_of_others() -> None:
-    assert (
-        render_text(problem_of(PermissionError(13, "Permission denied", "a.csv"))) == "error: a.csv: permission denied"
-    )
+    assert render_text(problem_of(PermissionError(13, "Permission denied", "a.csv"))).splitlines() == [
+        "error: a.csv: permission denied",
+        "hint: look at the permissions and the space there, then run it again",
+    ]
     assert problem_of(click.UsageError("No such thing.")).exit_code == 2
     internal = problem_of(KeyError("x"))
     assert (internal.kind, internal.exit_code) == ("internal", 1)
     assert render_text(internal).startswith("internal error: KeyError: 'x'\nhint: ")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        errors.RefSyntax,
+        errors.AmbiguousRef,
+        errors.HashMismatch,
+        errors.PackCorrupt,
+        errors.RefNotFound,
+        errors.ObjectNotFound,
+        errors.StorageError,
+        errors.RemoteProtocol,
+    ],
+)
+def test_every_refusal_says_what_to_do_next(kind: type[errors.CasError]) -> None:
+    assert problem_of(kind("it broke")).hint
+    assert problem_of(kind("it broke", hint="do this")).hint == "do this"
+    assert problem_of(PermissionError(13, "Permission denied", "x")).hint

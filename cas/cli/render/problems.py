@@ -7,13 +7,31 @@ from typing import Any, NamedTuple
 import click
 
 from cas.cli.render.text import clean
-from cas.errors import CasError, RefSyntax
+from cas.errors import (
+    AmbiguousRef,
+    CasError,
+    CorruptObject,
+    NotFound,
+    RefSyntax,
+    RemoteError,
+    StorageError,
+)
 
 __all__ = ["Problem", "problem_of", "render_json", "render_text"]
 
 USAGE = 2
 WIDTH = 100
 _LINES = "\n"
+_STORAGE = "look at the permissions and the space there, then run it again"
+# What to do next where the error itself does not say it better.
+_NEXT = (
+    (RefSyntax, "see how refs are written: cas help refs"),
+    (AmbiguousRef, "give more digits, or the whole partition"),
+    (CorruptObject, "see what is damaged: cas fsck"),
+    (NotFound, "see the names: cas ls"),
+    (StorageError, _STORAGE),
+    (RemoteError, "run it again; docs/remotes says what each store needs"),
+)
 
 
 class Problem(NamedTuple):
@@ -38,7 +56,7 @@ def problem_of(error: BaseException) -> Problem:
         return _of_click(error)
     if isinstance(error, OSError) and error.strerror:
         where = f"{_name(error.filename)}: " if error.filename is not None else ""
-        return Problem("storage", f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}", 1)
+        return Problem("storage", f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}", 1, _STORAGE)
     return Problem(
         "internal",
         f"{type(error).__name__}: {error}".rstrip(": ").replace("\n", " "),
@@ -56,7 +74,10 @@ def _of_cas(error: CasError) -> Problem:
         found = tuple(getattr(error, attribute, ()))
         if found:
             listed, listed_as = found, title
-    return Problem(error.kind, error.message, error.exit_code, error.hint, text, position, listed, listed_as)
+    hint = error.hint
+    if hint is None and not listed:  # near misses and candidates are a next step themselves
+        hint = next((step for kind, step in _NEXT if isinstance(error, kind)), None)
+    return Problem(error.kind, error.message, error.exit_code, hint, text, position, listed, listed_as)
 
 
 def _of_click(error: click.ClickException) -> Problem:
