@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from cas.repository.current import current as current
     from cas.repository.current import use as use
     from cas.repository.functions import alias as alias
+    from cas.repository.functions import clone as clone
     from cas.repository.functions import declare as declare
     from cas.repository.functions import delete as delete
     from cas.repository.functions import find as find
@@ -139,6 +140,7 @@ _PLACES = {
     "alias": "cas.repository.functions",
     "array_serializer": "cas.models.formats",
     "artifact_field": "cas.models.fields",
+    "clone": "cas.repository.functions",
     "create_span_artifact": "cas.models.artifacts",
     "create_span_artifacts": "cas.models.artifacts",
     "current": "cas.repository.current",

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from cas.lazy import late
 from cas.repository.current import current
 from cas.repository.repository import ANY
 
 if TYPE_CHECKING:
+    import os
+
+    from cas.repository import exchange
     from cas.repository.info import DeletePlan, NameInfo
     from cas.repository.spanning import ActiveSpan
+    from cas.repository.repository import Repository
     from cas.repository.version import ArtifactVersion
+else:
+    (exchange,) = late("cas.repository", "exchange")
 
-__all__ = ["alias", "declare", "delete", "find", "get", "log", "put", "put_many", "resolve", "span"]
+__all__ = ["alias", "clone", "declare", "delete", "find", "get", "log", "put", "put_many", "resolve", "span"]
+
+
+def clone(url: str, directory: str | os.PathLike[str] | None = None, **how: Any) -> Repository:
+    """A new repository with what is at a URL, its remote ``origin``; see :func:`cas.repository.exchange.clone`."""
+    return exchange.clone(url, directory, **how)[0]
 
 
 def put(

@@ -391,6 +391,10 @@ class Repository:
         """Send what a remote lacks; see :func:`cas.repository.exchange.push`."""
         return exchange.push(self, remote, patterns, **how)
 
+    def ls_remote(self, remote: str | None = None) -> list[tuple[str, str]]:
+        """``(artifact id, ref)`` of every tip and alias at a remote or URL, now; nothing is kept here."""
+        return exchange.list_there(self, remote)
+
     def lock_of(self, span: str | SomeSpan) -> dict[str, Any]:
         """Every resolution that a span and those inside it made, for ``launch(plan, lock=…)``; JSON values."""
         return lockfile.lock_of(self, span)

@@ -342,6 +342,24 @@ def test_what_was_fetched_is_asked_offline(tmp_path: Path) -> None:
     assert ben.get("origin:count") == 1
 
 
+def test_the_face_of_a_clone(tmp_path: Path) -> None:
+    ann = cas.init(tmp_path / "ann")
+    ann.remotes.add("origin", str(tmp_path / "hub"))
+    version = ann.put(1, "model")
+    ann.alias("model", "prod")
+    ann.push()
+    with cas.clone(str(tmp_path / "hub"), tmp_path / "ben", filter="mod*") as ben:
+        assert cas.current() is ben
+        assert cas.get("model") == 1
+        assert (
+            ben.ls_remote()
+            == ann.ls_remote(str(tmp_path / "hub"))
+            == [(version.id, "model"), (version.id, "model#prod")]
+        )
+    with pytest.raises(NoRepository):
+        cas.clone(str(tmp_path / "nowhere"), tmp_path / "carl")
+
+
 def test_a_name_that_nobody_has(tmp_path: Path) -> None:
     ann = cas.init(tmp_path / "ann")
     ann.remotes.add("origin", str(tmp_path / "hub"))
