@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from cas.repository import exchange
     from cas.repository.info import DeletePlan, NameInfo
-    from cas.repository.spanning import ActiveSpan
     from cas.repository.repository import Repository
+    from cas.repository.spanning import ActiveSpan
     from cas.repository.version import ArtifactVersion
 else:
     (exchange,) = late("cas.repository", "exchange")
