@@ -34,6 +34,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 _NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, *_NO_LINKS})
 _MAX_VIEWS = 1024  # IOV_MAX on Linux and macOS
+_AT_ONCE = 512 << 10  # ext4 takes megabytes in one call half as fast as it takes them in several
 _NAMELESS = os.O_TMPFILE | os.O_RDWR if hasattr(os, "O_TMPFILE") else None
 _MAX_WRITE = 1 << 30  # macOS refuses writes from 2 GiB, Linux cuts them there
 
@@ -103,9 +104,11 @@ def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
 
 
 def write_views(descriptor: int, views: list[bytes | memoryview]) -> None:
-    """Write many pieces in order with as few calls as the system allows. Raises OSError."""
-    for start in range(0, len(views), _MAX_VIEWS):
-        batch = views[start : start + _MAX_VIEWS]
+    """Write many pieces in order, some half a megabyte with each call. Raises OSError."""
+    total = sum(map(len, views))
+    step = max(1, min(_MAX_VIEWS, len(views) * _AT_ONCE // max(total, 1)))
+    for start in range(0, len(views), step):
+        batch = views[start : start + step]
         written = os.writev(descriptor, batch)
         if written != sum(map(len, batch)):
             write_all(descriptor, b"".join(batch)[written:])
