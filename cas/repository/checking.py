@@ -180,7 +180,7 @@ def status(repository: Repository) -> Status:
     packs = [info for info in repository.store.list("objects/") if info.name.endswith((".pack", ".open"))]
     segments = [info for info in repository.store.list("refs/") if info.name.endswith(".toml")]
     return Status(
-        str(repository.root),
+        resolving.where(repository),
         repository.project,
         repository.domain,
         len(infos),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cas.catalog.refs import Row
     from cas.repository.repository import Repository
 
-__all__ = ["from_entry", "from_row", "resolve", "resolve_revision"]
+__all__ = ["from_entry", "from_row", "resolve", "resolve_revision", "where"]
 
 
 def resolve(repository: Repository, text: str, *, strict: bool = False) -> ArtifactVersion:
@@ -327,7 +327,12 @@ def _no_name(repository: Repository, name: Name) -> RefNotFound:
         )
         return RefNotFound(f"no artifact {shown!r} {where}", suggestions=near, hint=hint)
     hint = "see the names: cas ls" if home else f"see the names: cas ls '{name.project}/{name.domain}/*'"
-    return RefNotFound(f"no artifact {shown!r} in {repository.root}", suggestions=near, hint=hint)
+    return RefNotFound(f"no artifact {shown!r} in {where(repository)}", suggestions=near, hint=hint)
+
+
+def where(repository: Repository) -> str:
+    """The directory of a repository, or the URL that it was opened at: what lies here of that is a cache."""
+    return str(getattr(repository, "url", repository.root))
 
 
 def _shown(repository: Repository, name: Name) -> str:

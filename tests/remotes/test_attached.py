@@ -141,3 +141,12 @@ def test_the_command_line_at_a_url(hub, shell, tmp_path: Path) -> None:
     listed = shell("-C", place.url, "ls", "--json", env=environment)
     assert [one["name"] for one in json.loads(listed.stdout)] == ["settings", "seven"]
     assert (tmp_path / "xdg/cas").is_dir()
+
+
+def test_messages_name_the_url_and_not_the_cache(tmp_path: Path) -> None:
+    cas.use("memory://named", create=True).close()
+    with cas.open("memory://named", cache=tmp_path / "cache") as there:
+        assert there.status().path == "memory://named"
+        with pytest.raises(RefNotFound, match="no artifact 'nothing' in memory://named"):
+            there.get("nothing")
+    there.close()
