@@ -47,11 +47,9 @@ def delete(repository: Repository, ref: str, *, really: bool) -> Plan:
 
 def _readers(repository: Repository, ref: str) -> list[SpanInfo]:
     """The runs that read one of the versions which a ref names."""
-    found = {}
-    for version in repository.log(ref):
-        for span in repository.consumers(version):
-            found[span.id] = span
-    return list(found.values())
+    from cas.repository import lineage
+
+    return lineage.readers(repository, [bytes.fromhex(version.id) for version in repository.log(ref)])
 
 
 def _titles(repository: Repository, span: str) -> dict[str, str]:

@@ -7,11 +7,10 @@ depends on what was deleted is touched: it keeps its inputs' ids, and other name
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cas.catalog.rows import SpanRow
-from cas.catalog.spans import SpanQueries
 from cas.errors import ArtifactError, SpanError
 from cas.models import access
 from cas.models.tree import SpanId, locate
@@ -19,7 +18,7 @@ from cas.objects.ids import Kind, ObjectId
 from cas.objects.ids import SpanId as SpanBytes
 from cas.refs.entries import Entry, SpanEntry
 from cas.refs.stamps import Stamps, WriteIds
-from cas.repository import publishing
+from cas.repository import lineage, publishing
 from cas.repository.current import current
 from cas.repository.info import SpanInfo
 from cas.spans import records
@@ -96,7 +95,7 @@ def _plan(repository: Repository, span_id: SpanId) -> tuple[Deletion, list[SpanR
     artifacts = [link.artifact for link in links if link.artifact is not None]
     gone = {row.id for row in rows}
     plan = Deletion(
-        [row.id.hex() for row in rows], [one.hex() for one in artifacts], [], _dependents(queries, artifacts, gone)
+        [row.id.hex() for row in rows], [one.hex() for one in artifacts], [], _dependents(repository, artifacts, gone)
     )
     return plan, rows
 
@@ -109,7 +108,7 @@ def _plan_artifact(repository: Repository, artifact: str) -> tuple[Deletion, lis
     ident = bytes.fromhex(version.id)
     queries = repository.catalog.spans()
     if version.name is not None and not version.id.startswith(artifact):
-        return Deletion([], [version.id], [version.ref], _dependents(queries, [ident], set())), [], {}
+        return Deletion([], [version.id], [version.ref], _dependents(repository, [ident], set())), [], {}
     rows = queries.makers(ident)
     labels = {
         row.id: [link.name for link in queries.outputs(row.id) if link.artifact == ident and link.name is not None]
@@ -118,16 +117,11 @@ def _plan_artifact(repository: Repository, artifact: str) -> tuple[Deletion, lis
     if version.span is not None and not rows:
         rows = [locate(repository, version.span)[2]]
     refs = [resolving.from_row(repository, row).ref for row in repository.catalog.refs.versions_of(ident)]
-    return Deletion([], [version.id], refs, _dependents(queries, [ident], set())), rows, labels
+    return Deletion([], [version.id], refs, _dependents(repository, [ident], set())), rows, labels
 
 
-def _dependents(queries: SpanQueries, artifacts: Sequence[bytes], gone: set[bytes]) -> list[SpanInfo]:
-    found: dict[bytes, SpanInfo] = {}
-    for artifact in artifacts:
-        for row in queries.consumers(artifact):
-            if row.id not in gone:
-                found.setdefault(row.id, SpanInfo.of(row))
-    return list(found.values())
+def _dependents(repository: Repository, artifacts: Iterable[bytes], gone: set[bytes]) -> list[SpanInfo]:
+    return [info for info in lineage.readers(repository, artifacts) if bytes.fromhex(info.id) not in gone]
 
 
 def _closing(repository: Repository, row: SpanRow, status: str, removed: Sequence[str] = ()) -> bytes:

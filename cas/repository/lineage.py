@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,9 +18,10 @@ from cas.repository.version import ArtifactVersion
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
 
-__all__ = ["consumers", "inputs", "lineage", "outputs", "producer", "span_info", "spans", "version_of"]
+__all__ = ["consumers", "inputs", "lineage", "outputs", "producer", "readers", "span_info", "spans", "version_of"]
 
 T = TypeVar("T")
+LiveReaders = dict[bytes, list[SpanInfo]]
 _ELSEWHERE = "(not here)"
 """Stands for the label of a span whose records are not here: a push without --lineage leaves them."""
 
@@ -81,8 +82,32 @@ def producer(repository: Repository, what: str | ArtifactVersion) -> SpanInfo | 
 
 def consumers(repository: Repository, what: str | ArtifactVersion) -> list[SpanInfo]:
     """The spans that read an artifact, oldest first."""
-    version = _version(repository, what)
-    return [SpanInfo.of(row) for row in repository.catalog.spans().consumers(bytes.fromhex(version.id))]
+    return readers(repository, [bytes.fromhex(_version(repository, what).id)])
+
+
+def readers(repository: Repository, artifacts: Iterable[bytes]) -> list[SpanInfo]:
+    """The spans that read one of these artifacts, oldest first; also those that are open, here or elsewhere."""
+    return _readers(repository, artifacts, _live_readers(repository))
+
+
+def _readers(repository: Repository, artifacts: Iterable[bytes], live: LiveReaders) -> list[SpanInfo]:
+    found: dict[str, SpanInfo] = {}
+    for artifact in artifacts:
+        known = [SpanInfo.of(row) for row in repository.catalog.spans().consumers(artifact)]
+        # Entered again a span is open, whatever its last closing record says.
+        found |= {info.id: info for info in (*known, *live.get(artifact, ()))}
+    return sorted(found.values(), key=lambda info: (info.opened_at, info.id))
+
+
+def _live_readers(repository: Repository) -> LiveReaders:
+    """The spans that the catalog does not know yet, by the artifacts that they read."""
+    found: LiveReaders = {}
+    for ident, live in live_spans(repository).items():
+        running = repository.session.open_spans.get(ident)
+        told = live.inputs if running is None else running.state.inputs
+        for artifact in {one.artifact for one in told if one.artifact is not None}:
+            found.setdefault(artifact, []).append(live.info)
+    return found
 
 
 def inputs(repository: Repository, span: str | SomeSpan) -> list[SpanLink]:
@@ -161,6 +186,7 @@ def lineage(repository: Repository, what: str | ArtifactVersion, *, down: bool, 
     version = _version(repository, what)
     history.catch_up_all(repository)
     seen: set[str] = set()
+    live = _live_readers(repository) if down else {}
     # Post-order by hand: lineages may be deeper than Python's stack.
     stack: list[_Step] = [_Step("artifact", version.id, _title(version), 0)]
     done: list[LineageNode] = []
@@ -170,7 +196,7 @@ def lineage(repository: Repository, what: str | ArtifactVersion, *, down: bool, 
             step.again = step.id in seen and step.depth > 0
             seen.add(step.id)
             limit = depth is not None and step.depth >= 2 * depth
-            step.todo = [] if step.again or limit else list(_next(repository, step, down=down))
+            step.todo = [] if step.again or limit else list(_next(repository, step, live, down=down))
         if step.todo:
             stack.append(step.todo.pop(0))
             continue
@@ -190,10 +216,14 @@ class _Step:
         self.again = False
 
 
-def _next(repository: Repository, step: _Step, *, down: bool) -> Iterator[_Step]:
+def _next(repository: Repository, step: _Step, live: LiveReaders, *, down: bool) -> Iterator[_Step]:
     if step.kind == "artifact":
         version = version_of(repository, bytes.fromhex(step.id))
-        near = [(one.id, one.label) for one in consumers(repository, version)] if down else _maker(repository, version)
+        if down:
+            found = _readers(repository, [bytes.fromhex(version.id)], live)
+            near = [(one.id, one.label) for one in found]
+        else:
+            near = _maker(repository, version)
         for ident, label in near:
             yield _Step("span", ident, label, step.depth + 1)
     elif step.title == _ELSEWHERE:

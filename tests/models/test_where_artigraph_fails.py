@@ -315,6 +315,18 @@ def test_deleting_a_span_takes_what_is_below_it(repo):
     assert cas.read_descendant_spans(root) == [stays]
 
 
+def test_what_open_spans_read_is_listed_before_it_goes(repo):
+    with cas.span_context(label="made") as made:
+        cas.create_span_artifact("current", label="a", data=1)
+    with cas.span_context(label="open"):
+        with cas.span_context(label="closed inside"):
+            cas.read_span_artifact(made, label="a")
+        assert [one.label for one in cas.plan_delete_span(made).dependents] == ["closed inside"]
+        cas.read_span_artifacts(made)
+        assert [one.label for one in cas.plan_delete_span(made).dependents] == ["open", "closed inside"]
+    assert [one.label for one in cas.plan_delete_span(made).dependents] == ["open", "closed inside"]
+
+
 def test_times_are_aware_and_a_failure_is_kept(repo):
     with pytest.raises(ZeroDivisionError), cas.span_context(label="fails") as span:
         cas.create_span_artifact("current", label="before", data=1)

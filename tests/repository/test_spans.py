@@ -362,3 +362,22 @@ def test_lineage_calls_what_only_a_span_labels_by_that(repository: cas.Repositor
     assert (read.title, read.id) == (f"%{first.id[:12]}//pair", made.id)
     assert repository.get(read.title) == [1, 2]
     assert repository.lineage(read.title, down=True).children[0].children[0].title == up.title
+
+
+def test_open_spans_are_readers_too(repository: cas.Repository) -> None:
+    raw = repository.put(1, "raw")
+    outside = cas.open(repository.root)
+    with repository.span("outer"):
+        with repository.span("inner"):
+            assert [one.label for one in repository.consumers(raw)] == []
+            repository.get("raw")
+            assert [(one.label, one.status) for one in repository.consumers(raw)] == [("inner", "open")]
+        assert [(one.label, one.status) for one in repository.consumers(raw)] == [("inner", "ok")]
+        repository.get("raw")
+        assert [(one.label, one.status) for one in repository.consumers(raw)] == [("outer", "open"), ("inner", "ok")]
+        assert [node.title for node in repository.lineage(raw, down=True).children] == ["outer", "inner"]
+        # What closed inside an open span is told to other openings of the repository, too.
+        assert "inner" in [one.label for one in outside.consumers("raw")]
+    assert [(one.label, one.status) for one in repository.consumers(raw)] == [("outer", "ok"), ("inner", "ok")]
+    assert outside.consumers("raw") == repository.consumers(raw)
+    outside.close()
