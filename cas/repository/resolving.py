@@ -321,11 +321,12 @@ def _no_name(repository: Repository, name: Name) -> RefNotFound:
     home = (name.project, name.domain) == (repository.project, repository.domain)
     shown, near = name.name if home else "/".join(name), _near(name.name, names)
     if repository.remote_name is not None:
-        where = f"at {repository.remote_name} when it was last fetched"
         hint = (
             f"see the names: cas ls '{repository.remote_name}:*'; what is new there: cas fetch {repository.remote_name}"
         )
-        return RefNotFound(f"no artifact {shown!r} {where}", suggestions=near, hint=hint)
+        return RefNotFound(
+            f"no artifact {shown!r} at {repository.remote_name}, as it was last fetched", suggestions=near, hint=hint
+        )
     hint = "see the names: cas ls" if home else f"see the names: cas ls '{name.project}/{name.domain}/*'"
     return RefNotFound(f"no artifact {shown!r} in {where(repository)}", suggestions=near, hint=hint)
 
