@@ -18,6 +18,7 @@ from cas.remotes.closure import Found
 from cas.remotes.reports import Transfer
 from cas.remotes.sides import JOBS, Progress, Remote, in_threads, none
 from cas.storage.durable import create_temporary, storage_errors, write_all, write_views
+from cas.storage.leftovers import sweep
 
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
@@ -108,8 +109,10 @@ class Sender:
         self.total += self.plan(keys)
         wanted = in_file_order(Wanted(key, kinds[key], self._places[key]) for key in keys)
         # A directory has no answers to wait for but the disk's: more threads than that only stand in each other's way.
-        beside = hasattr(self._remote.store, "workspace")
-        jobs = min(self._jobs, (os.cpu_count() or 1) + 1) if beside else self._jobs
+        workspace: Path | None = getattr(self._remote.store, "workspace", None)
+        if workspace is not None:
+            sweep(workspace, self._remote.here.now())
+        jobs = min(self._jobs, (os.cpu_count() or 1) + 1) if workspace is not None else self._jobs
         for _ in in_threads(jobs, self._send_pack, list(_batches(wanted))):
             pass
 

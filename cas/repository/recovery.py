@@ -22,6 +22,7 @@ from cas.repository.publishing import Target
 from cas.repository.version import decode_record
 from cas.spans import records
 from cas.spans.records import SpanClose, SpanOpen, SpanOutput
+from cas.storage.leftovers import sweep
 
 if TYPE_CHECKING:
     from cas.refs.log import RefLog
@@ -33,7 +34,8 @@ Told = Sequence[tuple[Kind, ObjectId, bytes]]
 
 
 def recover(repository: Repository) -> None:
-    """Finish what the open packs of dead writers tell, and seal them."""
+    """Finish what the open packs of dead writers tell, and seal them; remove the temporary files they left."""
+    sweep(repository.root / "tmp", repository.now())
     repository.objects.salvage(lambda told: _settle(repository, told))
 
 
