@@ -87,6 +87,7 @@ def consumers(repository: Repository, what: str | ArtifactVersion) -> list[SpanI
 
 def readers(repository: Repository, artifacts: Iterable[bytes]) -> list[SpanInfo]:
     """The spans that read one of these artifacts, oldest first; also those that are open, here or elsewhere."""
+    history.catch_up_all(repository)
     return _readers(repository, artifacts, _live_readers(repository))
 
 
