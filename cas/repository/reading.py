@@ -47,12 +47,24 @@ def value(
     """The value of a version. ``as_type``: a path to write a file or directory to, or a type to convert to."""
     if allow_pickle:
         repository._check_pickle(True)
+    if version.remote is not None:
+        _check_brought(repository, version)
     found = registry.decode(version.literal, repository.objects, allow_pickle=allow_pickle)
     if as_type is None or (isinstance(as_type, type) and isinstance(found, as_type)):
         return found
     if isinstance(as_type, str | os.PathLike):
         return _export(found, Path(as_type), version)
     return convert(found, as_type, version.ref)
+
+
+def _check_brought(repository: Repository, version: ArtifactVersion) -> None:
+    """Raises ObjectNotFound for a remote's version of which a fetch brought the record alone."""
+    objects = repository.objects
+    if objects.fetch_missing is None and objects.missing((version.literal.content,)):
+        raise ObjectNotFound(
+            f"the content of {version.ref} was not fetched",
+            hint=f"bring it: cas fetch {version.remote} --objects '{version.ref}'",
+        )
 
 
 def _export(found: Any, path: Path, version: ArtifactVersion) -> Path:

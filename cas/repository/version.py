@@ -179,6 +179,11 @@ class ArtifactVersion:
         return {name: card[0] for name, card in self._record.cards.items()}
 
     @property
+    def remote(self) -> str | None:
+        """The remote among whose names it was looked up; None: the repository's own."""
+        return self._repository.remote_name
+
+    @property
     def ref(self) -> str:
         """A text that names exactly this: ``name@k=v#version``, or the id where it has no name."""
         place = self._place
@@ -190,7 +195,7 @@ class ArtifactVersion:
             else f"{place.project}/{place.domain}/"
         )
         partition = f"@{place.partition.text}" if place.partition.keys or place.partition.time else ""
-        remote = f"{self._repository.remote_name}:" if self._repository.remote_name else ""
+        remote = f"{self.remote}:" if self.remote else ""
         return f"{remote}{scope}{place.name}{partition}#{place.version}"
 
     @property

@@ -13,8 +13,8 @@ OLD = 24 * 3600 * 1_000_000
 
 
 def sweep(directory: Path | str, now: int) -> None:
-    """Remove the files and directories in ``directory`` that nobody has written to for a day before ``now``, in µs since
-    the epoch. Locks stay: who holds one need not write to it. Nothing is raised; the next one tries again."""
+    """Remove the files and directories in ``directory`` that nobody has written to for a day before ``now``, in µs
+    since the epoch. Locks stay: who holds one need not write to it. Nothing is raised; the next one tries again."""
     with suppress(OSError), os.scandir(directory) as found:
         for one in found:
             if not one.name.endswith(".lock"):

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 import cas
-from cas.errors import NoRepository, NotFound, PartialFailure, RefNotFound, UnsupportedRemote, UsageError
+from cas.errors import (
+    NoRepository,
+    NotFound,
+    ObjectNotFound,
+    PartialFailure,
+    RefNotFound,
+    UnsupportedRemote,
+    UsageError,
+)
 from cas.repository.exchange import clone, list_there
 
 STORES = [
@@ -335,6 +343,9 @@ def test_what_was_fetched_is_asked_offline(tmp_path: Path) -> None:
     assert (newest.type, newest.size, newest.metadata) == ("int", 1, {"why": "test"})
     assert newest.id == ann.resolve("count").id
     assert [one.type for one in ben.find("origin:*")] == ["str", "int"]
+    with pytest.raises(ObjectNotFound, match="was not fetched") as caught:
+        ben.get("origin:count")
+    assert caught.value.hint == f"bring it: cas fetch origin --objects '{newest.ref}'"
     assert newest.span == span.id
     (tmp_path / "gone").rename(tmp_path / "hub")
     assert ben.fetch().objects == 0
