@@ -191,12 +191,23 @@ def check_free(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None
         if number is not None and taken is None and number in catalog.refs.with_alias(name, partition, version):
             check_no_alias(History(catalog.refs.entries(number)), wish.target)
     if taken is not None and taken != wish.literal:
-        at = f"@{partition.text}" if partition.text else ""
-        raise VersionConflict(
-            f"{name.name}{at}#{version} already means another content",
-            candidates=(taken.hex()[:12], wish.literal.hex()[:12]),
-            hint="versions never change their meaning: choose another version name",
-        )
+        raise _taken(wish, taken)
+
+
+def check_held(wish: Wish, held: Wish | None) -> None:
+    """Raises VersionConflict where a version name means another literal in what an open span holds back."""
+    if held is not None and held.target.version == wish.target.version and held.literal != wish.literal:
+        raise _taken(wish, held.literal)
+
+
+def _taken(wish: Wish, literal: bytes) -> VersionConflict:
+    name, partition, version = wish.target
+    at = f"@{partition.text}" if partition.text else ""
+    return VersionConflict(
+        f"{name.name}{at}#{version} already means another content",
+        candidates=(literal.hex()[:12], wish.literal.hex()[:12]),
+        hint="versions never change their meaning: choose another version name",
+    )
 
 
 def check_no_alias(history: History, target: Target) -> None:

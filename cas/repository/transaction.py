@@ -28,6 +28,7 @@ from cas.repository.version import ArtifactVersion, Place, encode_record, encode
 from cas.spans import calls
 
 if TYPE_CHECKING:
+    from cas.catalog.catalog import Catalog
     from cas.literals.literal import Literal
     from cas.objects.writer import PackWriter
     from cas.refs.log import RefLog
@@ -132,6 +133,7 @@ def publish(
             check_names(known, targets, span.said())
         wishes = _wishes(repository, known, puts, literals, span=span)
         if span is not None:
+            _check_versions(catalog, known, span, wishes)
             if said is None:  # else the span is about to close, which writes it out too
                 writer.flush()
             return span.wish(wishes)
@@ -144,6 +146,15 @@ def publish(
                 results.update(zip(mine, versions, strict=True))
         repository.session.tidy()
         return versions if len(seen) == 1 else [results[wish] for wish in wishes]
+
+
+def _check_versions(catalog: Catalog, known: Known, span: ActiveSpan, wishes: Sequence[Wish]) -> None:
+    """Raises VersionConflict for a version that means another literal: now, not when the span closes, which would take
+    all that it made with it."""
+    for wish in wishes:
+        if wish.target.version is not None:
+            publishing.check_held(wish, span.held_at(wish.target))
+            publishing.check_free(catalog, wish, is_new=known.is_new(wish.target.name))
 
 
 def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> ArtifactVersion:

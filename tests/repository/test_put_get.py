@@ -258,3 +258,17 @@ def test_a_version_is_not_named_as_an_alias(repository: cas.Repository) -> None:
     assert repository.resolve("model#prod").id == first.id
     repository.delete("model#prod")
     assert repository.put(2, "model#prod").get() == 2
+
+
+def test_a_version_is_refused_inside_a_span_at_once(repository: cas.Repository) -> None:
+    repository.put(1, "model", version="1")
+    with repository.span("train"):
+        repository.put("kept", "report")
+        with pytest.raises(VersionConflict, match="model#1 already means"):
+            repository.put(2, "model", version="1")
+        repository.put(3, "other", version="a")
+        with pytest.raises(VersionConflict, match="other#a already means"):
+            repository.put(4, "other", version="a")
+        assert repository.put(3, "other", version="a").version == "a"
+        assert repository.put(1, "model", version="1").version == "1"
+    assert (repository.get("report"), repository.get("other#a"), repository.get("model#1")) == ("kept", 3, 1)
