@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from cas.models.fields import artifact_field
 __all__ = ["ModelBase"]
 
 _ENTRY = "__cas_model__"
+_METHODS = {"create", "create_many", "migrate", "read", "read_many"}
 
 
 @dataclass_transform(field_specifiers=(artifact_field,))
@@ -34,6 +36,10 @@ class ModelBase:
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
+        for field in sorted(_METHODS & inspect.get_annotations(cls).keys()):
+            raise DeclarationError(
+                f"model {cls.__qualname__} cannot have a field {field!r}", hint="every model has a method of that name"
+            )
         made = cls.__dict__.get(_ENTRY)
         if abstract or "__cas_lazy__" in cls.__dict__:
             return

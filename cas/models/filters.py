@@ -52,6 +52,7 @@ _CREATED = (
     "COALESCE((SELECT MIN(v.stamp) FROM version AS v WHERE v.artifact = a.artifact),"
     " (SELECT opened FROM span WHERE id = a.span), 0)"
 )
+_UPDATED = _CREATED.replace("MIN(", "MAX(")
 
 
 class Filter:
@@ -182,8 +183,8 @@ class SpanFilter(_Given):
 
 class ArtifactFilter(_Given):
     """Artifacts by ``label`` and ``name`` (also patterns), ``type``, ``model`` (a class with its subclasses, or a
-    stored name), its ``version``, time ``created``, ``metadata`` and ``fields`` (of a model, or keys of a dict), and
-    the ``span`` that made it.
+    stored name), its ``version``, times ``created`` and ``updated`` (last published), ``metadata`` and ``fields`` (of a
+    model, or keys of a dict), and the ``span`` that made it.
 
     Each value may be a :class:`ValueFilter`.
     """
@@ -197,13 +198,14 @@ class ArtifactFilter(_Given):
         model: Any = None,
         version: int | ValueFilter | None = None,
         created: Any = None,
+        updated: Any = None,
         metadata: Mapping[str, Any] | None = None,
         fields: Mapping[str, Any] | None = None,
         span: Any = None,
     ) -> None:
         super().__init__(
-            label=label, name=name, type=type, model=model, version=version, created=created, metadata=metadata,
-            fields=fields, span=span,
+            label=label, name=name, type=type, model=model, version=version, created=created, updated=updated,
+            metadata=metadata, fields=fields, span=span,
         )  # fmt: skip
 
     def on_artifacts(self, repository: Repository) -> Sql:
@@ -221,6 +223,8 @@ class ArtifactFilter(_Given):
                 parts.append(compare("a.version", value))
             elif name == "created":
                 parts.append(compare(_CREATED, value, form=microseconds))
+            elif name == "updated":
+                parts.append(compare(_UPDATED, value, form=microseconds))
             elif name == "metadata":
                 parts.extend(compare(json_path("a.meta", key), wanted) for key, wanted in value.items())
             elif name == "fields":

@@ -62,6 +62,12 @@ def test_the_version_is_inherited_only_where_slots_make_the_class_anew():
             pass
 
 
+@pytest.mark.parametrize("name", ["create", "read", "migrate"])
+def test_a_field_with_the_name_of_a_method_is_refused(name):
+    with pytest.raises(DeclarationError, match=f"cannot have a field '{name}'"):
+        types.new_class("Wrong", (ModelBase,), {"version": 1}, lambda body: body.update(__annotations__={name: int}))
+
+
 def test_names_are_by_module_and_qualified_name():
     one, two = module("models_a"), module("models_b")
     assert entry_of(one).name == "models_a:Named"

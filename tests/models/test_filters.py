@@ -165,6 +165,12 @@ def test_published_artifacts(repo):
     assert [found.name for found in repo.find(ArtifactFilter(created=ValueFilter(gt="2020-01-01")), limit=1)] == [
         "numbers"
     ]
+    times = [version.created for version in reversed(repo.log())]
+    cas.put(cas.get("numbers"), "again", metadata={"team": "z"})  # the same record, under a second name
+    assert [found.get() for found in repo.find(ArtifactFilter(created=ValueFilter(gt=times[-1])))] == []
+    assert [found.get() for found in repo.find(ArtifactFilter(updated=ValueFilter(ge=times[-1])))] == [{"n": 1}]
+    assert repo.find(ArtifactFilter(updated=ValueFilter(lt=times[0]))) == []
+    cas.delete("again")  # found under the name that is left
     cas.delete("other")
     assert [found.name for found in repo.find(ArtifactFilter(model=Report))] == ["scores"]
     assert [found.name for found in repo.find(ArtifactFilter(span=None))] == ["numbers", "scores"]
