@@ -88,13 +88,14 @@ def _entry(cls: type) -> ModelClass:
 
 def _latest(repository: Repository, version: ArtifactVersion) -> Iterator[ArtifactVersion]:
     """Every ref that holds an artifact as its latest version."""
+    from cas.refs.history import History
     from cas.repository import resolving
 
-    for row in repository.catalog.refs.versions_of(bytes.fromhex(version.id)):
-        place = resolving.from_row(repository, row)
-        tip = repository.resolve(place.ref.rpartition("#")[0], strict=True)
-        if tip.id == place.id:
-            yield place
+    refs = repository.catalog.refs
+    for row in refs.versions_of(bytes.fromhex(version.id)):
+        tip = History(refs.entries(row.ref)).tip
+        if tip is not None and tip.write == row.write:
+            yield resolving.from_row(repository, row)
 
 
 def _stored_version(repository: Repository, version: ArtifactVersion) -> int:

@@ -10,15 +10,28 @@ from typing import TYPE_CHECKING, TypeVar
 from cas.errors import AmbiguousRef, RefNotFound, RefSyntax, SpanNotFound
 from cas.literals.literal import Literal
 from cas.refs import grammar
+from cas.refs.history import History
 from cas.repository import history, resolving
 from cas.repository.info import LineageNode, SomeSpan, SpanInfo, SpanLink, span_text
 from cas.repository.live import LiveSpan, live_spans, opened_info
 from cas.repository.version import ArtifactVersion
 
 if TYPE_CHECKING:
+    from cas.catalog.refs import Row
     from cas.repository.repository import Repository
 
-__all__ = ["consumers", "inputs", "lineage", "outputs", "producer", "readers", "span_info", "spans", "version_of"]
+__all__ = [
+    "consumers",
+    "inputs",
+    "is_live",
+    "lineage",
+    "outputs",
+    "producer",
+    "readers",
+    "span_info",
+    "spans",
+    "version_of",
+]
 
 T = TypeVar("T")
 LiveReaders = dict[bytes, list[SpanInfo]]
@@ -159,7 +172,9 @@ def outputs(repository: Repository, span: str | SomeSpan) -> list[ArtifactVersio
 
 
 def version_of(repository: Repository, artifact: bytes, asked: str | None = None) -> ArtifactVersion:
-    """The version that holds an artifact: the one that ``asked`` names, else the newest, else the bare artifact."""
+    """The version that holds an artifact: the one that ``asked`` names, else the newest that was not deleted, else the
+    newest, else the bare artifact.
+    """
     rows = repository.catalog.refs.versions_of(artifact)
     wanted = _as_ref(asked) if asked is not None and len(rows) > 1 else None
     if wanted is not None:
@@ -172,7 +187,15 @@ def version_of(repository: Repository, artifact: bytes, asked: str | None = None
                 and version.partition.contains(wanted.partition)
             ):
                 return version
-    return resolving.from_row(repository, rows[0]) if rows else ArtifactVersion(repository, artifact, None)
+    if not rows:
+        return ArtifactVersion(repository, artifact, None)
+    newest = rows[0] if len(rows) == 1 else next((row for row in rows if is_live(repository, row)), rows[0])
+    return resolving.from_row(repository, newest)
+
+
+def is_live(repository: Repository, row: Row) -> bool:
+    """Whether no deletion took a version entry away."""
+    return any(entry.write == row.write for entry in History(repository.catalog.refs.entries(row.ref)).live)
 
 
 def _as_ref(asked: str) -> grammar.Revision | None:

@@ -121,6 +121,34 @@ def test_a_migration_that_fails_writes_nothing(tmp_path):
     repo.close()
 
 
+def test_each_ref_that_stands_there_is_migrated_once(tmp_path):
+    from dataclasses import dataclass
+
+    from cas.models import classes
+
+    with cas.init(tmp_path) as repo:
+
+        @dataclass
+        class First(cas.ArtifactModel, version=1, name="migration.again"):
+            a: int
+
+        for name, number in (("gone", 1), ("back", 1), ("back", 2), ("back", 1), ("moved", 1), ("moved", 2)):
+            First(number).create(name)
+        repo.put(5, "moved")
+        repo.delete("gone")
+        del classes._BY_NAME["migration.again"]
+
+        @dataclass
+        class Second(cas.ArtifactModel, version=2, name="migration.again"):
+            a: int
+
+        (done,) = migrate_artifacts(repo, Second)
+        assert done.ref.startswith("back#")
+        assert repo.get("back") == Second(1)
+        assert migrate_artifacts(repo, Second) == []
+    repo.close()
+
+
 def test_places_that_are_none():
     with pytest.raises(NotFound, match="no place of a class"):
         find_model("Report")

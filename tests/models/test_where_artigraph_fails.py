@@ -288,6 +288,16 @@ def test_deleting_a_published_model(repo):
     assert cas.get(first) == Plain(1)
 
 
+def test_what_was_deleted_under_one_name_is_left_alone_by_the_id(repo):
+    first = Plain(1).create("plain")
+    assert Plain(1).create("other") == first
+    cas.delete("other")
+    assert [version.name for version in repo.find(cas.ArtifactFilter(model=Plain))] == ["plain"]
+    assert [ref.partition("#")[0] for ref in cas.delete_artifact(first).refs] == ["plain"]
+    with pytest.raises(RefNotFound):
+        cas.get("plain")
+
+
 def test_deleting_a_span_takes_what_is_below_it(repo):
     with cas.span_context(label="root") as root:
         with cas.span_context(label="gone") as gone:
