@@ -54,6 +54,7 @@ def delete_span(span_id: SpanId) -> Deletion:
     """
     repository = current()
     with repository.lock:
+        repository.session.writer()  # refused where the repository can only be read
         plan, rows = _plan(repository, span_id)
         for row in rows:
             if row.status == "open":
@@ -77,6 +78,7 @@ def delete_artifact(artifact: str) -> Deletion:
     """
     repository = current()
     with repository.lock:
+        repository.session.writer()
         plan, rows, labels = _plan_artifact(repository, artifact)
         for row in rows:
             if row.status == "open":

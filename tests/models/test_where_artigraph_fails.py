@@ -16,7 +16,7 @@ import pytest
 
 import cas
 from cas import aio
-from cas.errors import CodecError, RefNotFound, SpanError, SpanNotFound, UsageError
+from cas.errors import CodecError, ReadOnly, RefNotFound, SpanError, SpanNotFound, UsageError
 
 
 @dataclass
@@ -286,6 +286,17 @@ def test_deleting_a_published_model(repo):
         with pytest.raises(RefNotFound):
             cas.get(name)
     assert cas.get(first) == Plain(1)
+
+
+def test_nothing_is_deleted_in_the_past(repo):
+    with cas.span_context(label="span") as span:
+        ident = cas.create_span_artifact("current", label="a", data=1)
+    with repo.at("@{0}"):
+        assert cas.plan_delete_span(span).artifacts == cas.plan_delete_artifact(ident).artifacts == [ident]
+        for delete, what in ((cas.delete_span, span), (cas.delete_artifact, ident)):
+            with pytest.raises(ReadOnly):
+                delete(what)
+    assert cas.read_span_artifacts(span) == {"a": 1}
 
 
 def test_what_was_deleted_under_one_name_is_left_alone_by_the_id(repo):
