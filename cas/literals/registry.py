@@ -238,12 +238,18 @@ def _unregistered(value: object, name: str, allow_pickle: bool) -> Codec:
     if allow_pickle:
         return _REGISTRY.of_tag("pickle", 1)
     kind = type(value)
-    raise UnknownType(
-        f"{name} is a {_qualified(kind)}, and no codec is registered for that type",
-        hint=f"register one: class MyCodec(cas.Codec): type = 'my.{kind.__name__}'; types = ({kind.__name__},); "
+    hint = (
+        f"make it a model: cas.register_model({kind.__name__}, version=1)"
+        if any(hasattr(kind, mark) for mark in _FIELDED)
+        else f"register one: class MyCodec(cas.Codec): type = 'my.{kind.__name__}'; types = ({kind.__name__},); "
         "def encode(self, value): return <bytes>; def decode(self, content): return <value> · "
-        "then cas.register(MyCodec())",
+        "then cas.register(MyCodec())"
     )
+    raise UnknownType(f"{name} is a {_qualified(kind)}, and no codec is registered for that type", hint=hint)
+
+
+# What tells a dataclass, an attrs class and a pydantic model.
+_FIELDED = ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_validator__")
 
 
 def _qualified(kind: type) -> str:

@@ -159,5 +159,6 @@ def test_a_class_that_was_not_registered_has_no_codec(shelf):
     class Unknown:
         x: int
 
-    with pytest.raises(UnknownType, match="Unknown"):
+    with pytest.raises(UnknownType, match="Unknown") as caught:
         shelf.put(Unknown(1))
+    assert caught.value.hint == "make it a model: cas.register_model(Unknown, version=1)"
