@@ -25,9 +25,12 @@ from cas.flows.rendering import check_rendered, moved_time, render, render_time
 from cas.refs.partitions import Partition
 from cas.repository import ArtifactVersion, Repository
 
-__all__ = ["Binding", "Creation", "OpenPartitionWarning", "bind", "settle"]
+__all__ = ["Binding", "Creation", "OpenPartitionWarning", "Place", "bind", "settle", "warn"]
 
 TIME_WORDS = ("time_partition", "time")
+Place = tuple[str, int]
+"""A file and a line of it."""
+_WARNED: dict[str | tuple[str, type[Warning], int], int] = {}
 
 
 class OpenPartitionWarning(UserWarning):
@@ -116,8 +119,15 @@ def bind(binding: Binding, partitions: Mapping[str, object]) -> Binding:
     return replace(binding, keys=keys, time=time)
 
 
-def settle(binding: Binding, creation: Creation | None, arguments: Mapping[str, object], *, where: str) -> Partition:
-    """The partition that an output goes to; ``where`` names the output in errors.
+def settle(
+    binding: Binding,
+    creation: Creation | None,
+    arguments: Mapping[str, object],
+    *,
+    where: str,
+    place: Place = ("<unknown>", 1),
+) -> Partition:
+    """The partition that an output goes to; ``where`` names the output in errors, ``place`` its function in warnings.
 
     A value given at run time fills a key that the annotation left open; a second value is a PublishError, and so
     is a partitioned artifact about which nothing was said. Keys still open otherwise are left out with an
@@ -143,7 +153,7 @@ def settle(binding: Binding, creation: Creation | None, arguments: Mapping[str, 
                     f"{where}: the time partition of {facts.name!r} is bound by the annotation and the call"
                 )
             time = _rendered_time(facts, creation.time, arguments)
-    _check_open(facts, keys, time, where)
+    _check_open(facts, keys, time, where, place)
     return Partition.of(keys, time=time)
 
 
@@ -181,7 +191,12 @@ def _argument(wanted: Input, arguments: Mapping[str, object], what: str) -> obje
     return arguments[wanted.name]
 
 
-def _check_open(facts: Facts, given: Collection[str], time: str | None, where: str) -> None:
+def warn(message: str, category: type[Warning], place: Place) -> None:
+    """Warn where a function is defined: the caller may be in another thread, or an event loop."""
+    warnings.warn_explicit(message, category, *place, registry=_WARNED)
+
+
+def _check_open(facts: Facts, given: Collection[str], time: str | None, where: str, place: Place) -> None:
     left = [key for key in facts.keys if key not in given]
     if facts.granularity is not None and time is None:
         left.append("time_partition")
@@ -190,7 +205,7 @@ def _check_open(facts: Facts, given: Collection[str], time: str | None, where: s
     names = ", ".join(repr(key) for key in left)
     said = len(given) > 0 or time is not None
     if said and not facts.strict:
-        warnings.warn(f"{where}: published to {facts.name!r} without {names}", OpenPartitionWarning, stacklevel=2)
+        warn(f"{where}: published to {facts.name!r} without {names}", OpenPartitionWarning, place)
         return
     raise PublishError(
         f"{where}: {names} of {facts.name!r} {'is' if len(left) == 1 else 'are'} left open; nothing was published",

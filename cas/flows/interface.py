@@ -19,7 +19,7 @@ from typing import Annotated, Any, get_args, get_origin
 from typing_extensions import get_type_hints
 
 from cas.errors import DeclarationError
-from cas.flows.binding import Binding
+from cas.flows.binding import Binding, Place
 from cas.flows.declaration import facts_of
 from cas.flows.facts import Facts
 from cas.flows.query import ArtifactQuery, make_query
@@ -48,6 +48,7 @@ class Interface:
     name: str
     module: str
     qualname: str
+    place: Place
     signature: inspect.Signature
     outputs: tuple[Output, ...]
     size: int | None
@@ -97,6 +98,7 @@ class Interface:
             name=name,
             module=getattr(inner, "__module__", None) or "",
             qualname=getattr(inner, "__qualname__", name),
+            place=_place(inner),
             signature=signature,
             outputs=outputs,
             size=size,
@@ -147,6 +149,11 @@ class Interface:
                     f"{self.name}(): the query of {name!r} refers to {facts.name!r}, which no other parameter holds",
                     hint="use it as the input of a trigger, or give another parameter that artifact",
                 )
+
+
+def _place(function: Any) -> Place:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return (code.co_filename, code.co_firstlineno) if code is not None else ("<unknown>", 1)
 
 
 def as_query(given: object) -> ArtifactQuery | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cas.errors import PartitionError, PublishError
 from cas.flows import reading
-from cas.flows.binding import Creation, settle
+from cas.flows.binding import Creation, settle, warn
 from cas.flows.cards import named
 from cas.flows.facts import Facts, type_text
 from cas.flows.interface import Interface, Output
@@ -43,7 +42,8 @@ def publish_outputs(
     claimed = _claim(interface, frame, result)
     if claimed:
         settled = [
-            (one, settle(one.output.binding, one.creation, arguments, where=one.output.where)) for one in claimed
+            (one, settle(one.output.binding, one.creation, arguments, where=one.output.where, place=interface.place))
+            for one in claimed
         ]
         said: dict[Name, Said] = {}
         puts = [_put(setting, one, partition, said) for one, partition in settled]
@@ -106,11 +106,11 @@ def _claim(interface: Interface, frame: Frame, result: Any) -> list[Claimed]:
 
 def _restored(interface: Interface, frame: Frame, result: Any, claimed: list[Claimed]) -> Any:
     for creation in frame.unclaimed():
-        warnings.warn(
+        warn(
             f"{interface.name}(): a call of {creation.facts.name!r} gives a value that is no result annotated with it; "
             "it is not published",
             UnusedCreationWarning,
-            stacklevel=2,
+            interface.place,
         )
     if interface.size is None:
         return claimed[0].value if claimed else frame.original(result)

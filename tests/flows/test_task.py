@@ -24,6 +24,7 @@ from cas.flows import (
     OpenPartitionWarning,
     UnusedCreationWarning,
     calling,
+    launch,
     task,
     workflow,
 )
@@ -469,6 +470,24 @@ def test_tasks_are_pickled_as_functions_are(repo, monkeypatch):
     again = pickle.loads(cloudpickle.dumps(local))
     assert again(1) == 2
     assert repo.resolve("number").get() == 2
+
+
+def test_warnings_are_told_of_the_function_that_they_are_about(repo):
+    def line_of(flow):
+        return (__file__, flow.function.__code__.co_firstlineno)
+
+    @task
+    def half() -> Annotated[pd.DataFrame, TIMED(a="x")]:
+        return pd.DataFrame({"x": [1]})
+
+    @task
+    async def lost() -> int:
+        return KEYED(3, k="x")
+
+    for flow, category in ((half, OpenPartitionWarning), (lost, UnusedCreationWarning)):
+        with pytest.warns(category) as caught:
+            launch(flow)
+        assert [(one.filename, one.lineno) for one in caught] == [line_of(flow)]
 
 
 def test_a_wrong_call_is_a_type_error_and_no_span(repo):
