@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -75,3 +76,26 @@ def test_index_and_series() -> None:
 def test_no_table() -> None:
     assert as_table({"a": 1}) is None
     assert as_table(pa.array([1])) is None
+
+
+def csv_of(frame) -> list[str]:
+    return written(frame, "csv").decode().splitlines()
+
+
+def test_frames_that_arrow_does_not_take_as_they_are() -> None:
+    assert csv_of(pd.DataFrame([[1, "b"]], columns=["a", "a"])) == ["a,a", "1,b"]
+    assert csv_of(pd.DataFrame([[1, 2]], columns=[1, "1"], index=["x"])) == ["1,1,", "1,2,x"]
+    assert csv_of(pd.DataFrame({"o": [2**70, None, 1]}, dtype=object)) == ["o", str(2**70), "", "1"]
+    assert csv_of(pd.DataFrame({"o": pd.arrays.SparseArray([0, 1])})) == ["o", "0", "1"]
+    assert csv_of(pd.DataFrame({"o": [1j]})) == ["o", '"[0.0, 1.0]"']
+    assert csv_of(pd.DataFrame({"o": np.arange(2, dtype=">i4")}, index=pd.Index([5, 6], name="i"))) == [
+        "o,i",
+        "0,5",
+        "1,6",
+    ]
+    assert csv_of(pd.DataFrame({"o": pd.period_range("2024-01", periods=2, freq="M")})) == ["o", "2024-01", "2024-02"]
+    halves = csv_of(pd.DataFrame({"o": pd.cut([1, 2, 3], 2)}))
+    assert len(halves) == 4
+    assert "left" in halves[1]
+    both = written(pd.DataFrame({"p": pd.period_range("2024", periods=1, freq="D")}), "json")
+    assert both == b'[\n{"p":"2024-01-01"}\n]\n'

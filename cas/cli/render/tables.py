@@ -94,11 +94,35 @@ def _from_pandas(value: Any) -> pa.Table | None:
     frame.columns = [name if isinstance(name, str) else str(name) for name in frame.columns]
     try:
         table = pa.Table.from_pandas(frame)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # columns of mixed objects
-        texts = {name: frame[name].map(_cell) for name in frame.columns if frame[name].dtype == object}
-        table = pa.Table.from_pandas(frame.assign(**texts))
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):  # what Arrow does not know, or two of one name
+        return _by_column(frame)
     names = ["" if name.startswith(_INDEX) else name for name in table.column_names]
     return table.rename_columns(names)
+
+
+def _by_column(frame: Any) -> pa.Table:
+    """A frame column by column, the index last as pyarrow has it; columns that Arrow cannot hold become text."""
+    import pandas as pd
+    import pyarrow as pa
+
+    columns = [(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
+    if not isinstance(frame.index, pd.RangeIndex):
+        levels = [frame.index.get_level_values(level) for level in range(frame.index.nlevels)]
+        columns += [("" if one.name is None else str(one.name), one.to_series()) for one in levels]
+    return pa.table([_column(one) for _, one in columns], names=[name for name, _ in columns])
+
+
+def _column(series: Any) -> Any:
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(series.dtype, pd.SparseDtype):
+        series = series.sparse.to_dense()
+    try:
+        return pa.Array.from_pandas(series)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        texts = [None if pd.api.types.is_scalar(one) and pd.isna(one) else _cell(one) for one in series.array]
+        return pa.array(texts, pa.string())
 
 
 def _write_csv(table: pa.Table, stream: IO[bytes]) -> None:
@@ -122,9 +146,12 @@ def _flat(table: pa.Table) -> pa.Table:
     columns = []
     for column in table.columns:
         kind = column.type
+        if getattr(kind, "extension_name", "") == "pandas.period":
+            column, kind = _periods(column), pa.string()  # noqa: PLW2901 - the readable column replaces the stored one
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
-            column = column.cast(kind)  # noqa: PLW2901 - the decoded column replaces the coded one
+            if not isinstance(kind, pa.BaseExtensionType):
+                column = column.cast(kind)  # noqa: PLW2901 - as above
         if pa.types.is_nested(kind) or _is_binary(kind) or isinstance(kind, pa.BaseExtensionType):
             column = pa.chunked_array([[_cell(item) for item in column.to_pylist()]], pa.string())  # noqa: PLW2901
         elif pa.types.is_decimal(kind) or pa.types.is_duration(kind) or _is_view(kind) or pa.types.is_float16(kind):
@@ -165,9 +192,26 @@ def _markdown_lines(table: pa.Table) -> Iterator[str]:
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in table.to_batches(max_chunksize=ROWS):
-        columns = [column.to_pylist() for column in batch.columns]
+        columns = [_items(column) for column in batch.columns]
         for items in zip(*columns, strict=True):
             yield dict(zip(table.column_names, items, strict=True))
+
+
+def _items(column: Any) -> list[Any]:
+    found: list[Any]
+    if getattr(column.type, "extension_name", "") == "pandas.period":
+        column = _periods(column)
+    found = column.to_pylist()
+    return found
+
+
+def _periods(column: Any) -> Any:
+    """A column of periods as texts: Arrow has only their ordinals."""
+    import pandas as pd
+    import pyarrow as pa
+
+    texts = [None if one is pd.NaT else str(one) for one in column.to_pandas()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def _cell(item: Any) -> str | None:
