@@ -118,7 +118,7 @@ def _plan_artifact(repository: Repository, artifact: str) -> tuple[Deletion, lis
     }
     if version.span is not None and not rows:
         rows = [locate(repository, version.span)[2]]
-    rows_there = [row for row in repository.catalog.refs.versions_of(ident) if lineage.is_live(repository, row)]
+    rows_there = [row for row in repository.catalog.refs.versions_of(ident) if resolving.is_live(repository, row)]
     refs = list(dict.fromkeys(resolving.from_row(repository, row).ref for row in rows_there))
     return Deletion([], [version.id], refs, _dependents(repository, [ident], set())), rows, labels
 

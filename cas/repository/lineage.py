@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING, TypeVar
 from cas.errors import AmbiguousRef, RefNotFound, RefSyntax, SpanNotFound
 from cas.literals.literal import Literal
 from cas.refs import grammar
-from cas.refs.history import History
 from cas.repository import history, resolving
 from cas.repository.info import LineageNode, SomeSpan, SpanInfo, SpanLink, span_text
 from cas.repository.live import LiveSpan, live_spans, opened_info
 from cas.repository.version import ArtifactVersion
 
 if TYPE_CHECKING:
-    from cas.catalog.refs import Row
     from cas.repository.repository import Repository
 
 __all__ = [
     "consumers",
     "inputs",
-    "is_live",
     "lineage",
     "outputs",
     "producer",
@@ -189,13 +186,7 @@ def version_of(repository: Repository, artifact: bytes, asked: str | None = None
                 return version
     if not rows:
         return ArtifactVersion(repository, artifact, None)
-    newest = rows[0] if len(rows) == 1 else next((row for row in rows if is_live(repository, row)), rows[0])
-    return resolving.from_row(repository, newest)
-
-
-def is_live(repository: Repository, row: Row) -> bool:
-    """Whether no deletion took a version entry away."""
-    return any(entry.write == row.write for entry in History(repository.catalog.refs.entries(row.ref)).live)
+    return resolving.from_row(repository, resolving.newest(repository, rows))
 
 
 def _as_ref(asked: str) -> grammar.Revision | None:

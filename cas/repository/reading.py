@@ -153,10 +153,10 @@ def show(repository: Repository, text: str) -> ArtifactVersion | SpanInfo | Obje
 
 def _by_prefix(repository: Repository, prefix: str) -> ArtifactVersion | SpanInfo | ObjectInfo:
     """The one thing, of any kind, whose id begins with the prefix."""
-    found: dict[str, ArtifactVersion | SpanInfo | ObjectInfo] = {}
-    for row in repository.catalog.refs.artifacts(prefix):
-        ident = row.artifact if row.artifact.hex().startswith(prefix) else row.literal
-        found.setdefault(ident.hex(), resolving.from_row(repository, row))
+    found: dict[str, ArtifactVersion | SpanInfo | ObjectInfo] = {
+        ident.hex(): resolving.from_row(repository, row)
+        for ident, row in resolving.named_by(repository, prefix).items()
+    }
     for span in repository.catalog.spans().by_prefix(prefix):
         found.setdefault(span.id.hex(), SpanInfo.of(span))
     for kind, ident in repository.objects.find(prefix):

@@ -238,15 +238,11 @@ def _input(repository: Repository, version: ArtifactVersion, number: int, text: 
 
 
 def by_id(repository: Repository, prefix: str) -> ArtifactVersion:
-    """The version whose artifact or literal id begins with hex digits: the newest that holds it.
+    """The version whose artifact or literal id begins with hex digits: the newest that holds it and is not deleted.
 
     Raises RefNotFound, and AmbiguousRef where several different ones do.
     """
-    rows = repository.catalog.refs.artifacts(prefix)
-    named: dict[bytes, Row] = {}
-    for row in rows:
-        key = row.artifact if row.artifact.hex().startswith(prefix) else row.literal
-        named.setdefault(key, row)
+    named = named_by(repository, prefix)
     labelled = [one for one in repository.catalog.spans().labelled(prefix) if one not in named]
     ids = sorted([*(key.hex() for key in named), *(one.hex() for one in labelled)])
     if len(ids) > 1:
@@ -256,6 +252,26 @@ def by_id(repository: Repository, prefix: str) -> ArtifactVersion:
     if labelled:
         return repository.version_of(labelled[0], None)
     raise RefNotFound(f"no name, artifact or literal {prefix!r}", hint="see the names: cas ls")
+
+
+def named_by(repository: Repository, prefix: str) -> dict[bytes, Row]:
+    """Of each artifact or literal whose id begins with hex digits the newest version entry that is not deleted, if
+    any; newest first.
+    """
+    rows: dict[bytes, list[Row]] = {}
+    for row in repository.catalog.refs.artifacts(prefix):
+        rows.setdefault(row.artifact if row.artifact.hex().startswith(prefix) else row.literal, []).append(row)
+    return {ident: newest(repository, held) for ident, held in rows.items()}
+
+
+def newest(repository: Repository, rows: Sequence[Row]) -> Row:
+    """The first of some version entries, newest first, that no deletion took away; else the first."""
+    return rows[0] if len(rows) == 1 else next((row for row in rows if is_live(repository, row)), rows[0])
+
+
+def is_live(repository: Repository, row: Row) -> bool:
+    """Whether no deletion took a version entry away."""
+    return any(entry.write == row.write for entry in History(repository.catalog.refs.entries(row.ref)).live)
 
 
 def from_row(repository: Repository, row: Row) -> ArtifactVersion:

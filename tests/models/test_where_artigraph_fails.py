@@ -304,6 +304,7 @@ def test_what_was_deleted_under_one_name_is_left_alone_by_the_id(repo):
     assert Plain(1).create("other") == first
     cas.delete("other")
     assert [version.name for version in repo.find(cas.ArtifactFilter(model=Plain))] == ["plain"]
+    assert repo.show(first).name == "plain"
     assert [ref.partition("#")[0] for ref in cas.delete_artifact(first).refs] == ["plain"]
     with pytest.raises(RefNotFound):
         cas.get("plain")
