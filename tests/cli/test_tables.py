@@ -11,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from cas.cli.render.tables import as_table, write_table
+from cas.errors import UsageError
 
 
 def written(value: object, form: str) -> bytes:
@@ -99,3 +100,13 @@ def test_frames_that_arrow_does_not_take_as_they_are() -> None:
     assert "left" in halves[1]
     both = written(pd.DataFrame({"p": pd.period_range("2024", periods=1, freq="D")}), "json")
     assert both == b'[\n{"p":"2024-01-01"}\n]\n'
+
+
+def test_columns_that_a_form_does_not_hold() -> None:
+    table = pa.table({"a": pa.array([None, (1, 2, 3)], pa.month_day_nano_interval())})
+    lines = written(table, "csv").decode().splitlines()
+    assert lines[:2] == ["a", ""]
+    assert "months=1" in lines[2]
+    with pytest.raises(UsageError, match="Parquet holds no such column") as caught:
+        written(table, "parquet")
+    assert caught.value.hint == "--format arrow holds any"

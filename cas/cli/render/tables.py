@@ -45,7 +45,10 @@ def write_table(table: pa.Table, form: str, stream: IO[bytes]) -> None:
     if form == "parquet":
         from pyarrow import parquet
 
-        parquet.write_table(table, _Unseekable(stream), compression="zstd")
+        try:
+            parquet.write_table(table, _Unseekable(stream), compression="zstd")
+        except NotImplementedError as error:
+            raise UsageError(f"Parquet holds no such column: {error}", hint="--format arrow holds any") from error
     elif form == "arrow":
         import pyarrow as pa
 
@@ -154,7 +157,13 @@ def _flat(table: pa.Table) -> pa.Table:
                 column = column.cast(kind)  # noqa: PLW2901 - as above
         if pa.types.is_nested(kind) or _is_binary(kind) or isinstance(kind, pa.BaseExtensionType):
             column = pa.chunked_array([[_cell(item) for item in column.to_pylist()]], pa.string())  # noqa: PLW2901
-        elif pa.types.is_decimal(kind) or pa.types.is_duration(kind) or _is_view(kind) or pa.types.is_float16(kind):
+        elif (
+            pa.types.is_decimal(kind)
+            or pa.types.is_duration(kind)
+            or _is_view(kind)
+            or pa.types.is_float16(kind)
+            or pa.types.is_interval(kind)
+        ):
             column = pa.chunked_array([[None if x is None else str(x) for x in column.to_pylist()]], pa.string())  # noqa: PLW2901
         columns.append(column)
     return pa.table(columns, names=[str(place) for place in range(len(columns))]) if columns else table
