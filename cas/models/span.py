@@ -325,6 +325,10 @@ def _make_dataclass(cls: type[Span]) -> None:
         made_init(self, **fields)
 
     namespace.__init__ = init
+    # Its own, so that @dataclass above the class as well, which it does not need, changes nothing.
+    for name in ("__repr__", "__eq__", "__hash__"):
+        if name not in cls.__dict__:
+            setattr(cls, name, getattr(cls, name))
 
 
 def _own_fields(cls: type) -> dict[str, dataclasses.Field[Any]]:

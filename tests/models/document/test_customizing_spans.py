@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -89,6 +89,32 @@ def test_a_field_that_the_class_lacks_is_an_error(example):
     with pytest.raises(UsageError, match=r"has no field 'steps'; it has: deep, step"):
         repo.spans(Coarse, steps=2)
     assert repo.spans(cas.SpanFilter(kind=Coarse, fields={"steps": 2})) == []
+
+
+def test_a_dataclass_decorator_above_does_no_harm(example):
+    @dataclass
+    class Decorated(cas.Span):
+        rate: float = 0.0
+
+    @dataclass
+    class Below(Decorated):
+        step: int = 1
+
+        def __repr__(self):
+            return f"mine {self.step}"
+
+    @dataclass
+    class Lowest(Below):
+        pass
+
+    with cas.span_context(Below(label="x", rate=0.5)) as made:
+        pass
+    found = cas.read_span(made.node_id)
+    assert (found.label, found.rate, found.step) == ("x", 0.5, 1)
+    assert {found, made} == {made}
+    assert found != Below(label="x", rate=0.5)
+    assert repr(found) == repr(Lowest()) == "mine 1"
+    assert repr(Decorated(label="y")) == f"<{Decorated.__qualname__} 'y', rate=0.0>"
 
 
 def test_subclasses_of_subclasses(example):
