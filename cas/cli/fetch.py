@@ -31,7 +31,7 @@ def command(terminal: Terminal, remote: str | None, objects: tuple[str, ...], jo
 
     Names here stay as they are: REMOTE:NAME is what the remote has. REMOTE is origin unless it is given.
     """
-    repository = terminal.repository(writing=True)
+    repository = terminal.repository_here()
     with Progress("fetching") as progress:
         done = repository.fetch(remote, objects=objects, jobs=jobs, progress=progress.show)
     return print_transfer(terminal, done, "fetched from", as_json=as_json)

@@ -32,7 +32,7 @@ def command(terminal: Terminal, *, words: tuple[str, ...], dry_run: bool, jobs: 
     Every byte is verified before anything of it is seen here. Where both sides moved an alias, or used a version name
     for two contents, both stand; the exit code is then 13.
     """
-    repository = terminal.repository(writing=True)
+    repository = terminal.repository_here()
     remote, patterns = remote_and_patterns(repository, words)
     with Progress("pulling") as progress:
         done = repository.pull(remote, patterns, jobs=jobs, progress=progress.show, dry_run=dry_run)

@@ -47,7 +47,7 @@ def command(
     Where both sides moved an alias, or used a version name for two contents, both stand; the exit code is then 13.
     What models keep in storages outside the repository stays there, and is named on stderr, unless --with-storage.
     """
-    repository = terminal.repository(writing=True)
+    repository = terminal.repository_here()
     remote, patterns = remote_and_patterns(repository, words)
     with Progress("pushing") as progress:
         done = repository.push(

@@ -45,7 +45,7 @@ def add_command(
 
     It is tried whether several writers are safe there. Credentials stay where the store's own library finds them.
     """
-    remotes = terminal.repository(writing=True).remotes
+    remotes = terminal.repository_here().remotes
     remotes.add(name, url, read_options(pairs), probe=not no_probe)
     _print(terminal, name, "added", as_json=as_json)
 
@@ -55,7 +55,7 @@ def add_command(
 @pass_terminal
 def list_command(terminal: Terminal, as_json: bool) -> None:
     """List the remotes: name, URL, options."""
-    found = terminal.repository().remotes.list()
+    found = terminal.repository_here().remotes.list()
     if as_json:
         terminal.print_array(one.to_dict() for one in found)
         return
@@ -76,7 +76,7 @@ def remove_command(terminal: Terminal, name: str, as_json: bool) -> None:
 
     Nothing changes at the remote, and nothing that was pulled goes away.
     """
-    terminal.repository(writing=True).remotes.remove(name)
+    terminal.repository_here().remotes.remove(name)
     if as_json:
         terminal.print_json({"removed": name})
     else:
@@ -97,13 +97,13 @@ def set_url_command(
 
     What was fetched stays known: the history there must continue it.
     """
-    remotes = terminal.repository(writing=True).remotes
+    remotes = terminal.repository_here().remotes
     remotes.set_url(name, url, read_options(pairs) or None, probe=not no_probe)
     _print(terminal, name, "changed", as_json=as_json)
 
 
 def _print(terminal: Terminal, name: str, what: str, *, as_json: bool) -> None:
-    found = next(one for one in terminal.repository().remotes.list() if one.name == name)
+    found = next(one for one in terminal.repository_here().remotes.list() if one.name == name)
     if as_json:
         terminal.print_json(found.to_dict())
     else:

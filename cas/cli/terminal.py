@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from cas import clock
+from cas.errors import UsageError
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
@@ -59,6 +60,15 @@ class Terminal:
             if writing:
                 repository.refuse()
         return repository
+
+    def repository_here(self) -> Repository:
+        """A repository that exchanges with others: it has a directory of its own. Raises UsageError with ``-C URL``."""
+        if self.url is not None:
+            raise UsageError(
+                f"what is opened at a URL has no remotes: {self.url}",
+                hint=f"clone it, and exchange from there: cas clone {self.url}",
+            )
+        return self.repository(writing=True)
 
     def closes(self, repository: Repository) -> None:
         """Take charge of a repository that a command opened itself."""

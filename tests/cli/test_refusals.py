@@ -70,6 +70,13 @@ def test_a_url_is_no_directory_to_init(here, shell):
     done = shell("-C", "memory://store", "init")
     assert done.returncode == 2
     assert "cas remote add origin memory://store" in said(done)
+    shell("remote", "add", "origin", "store")
+    shell("push")
+    there = (here / "store").as_uri()
+    for command in (["remote", "add", "other", "x"], ["remote", "list"], ["push"], ["pull"], ["fetch"]):
+        done = shell("-C", there, *command)
+        assert done.returncode == 2, command
+        assert f"cas clone {there}" in said(done)
 
 
 def test_a_directory_by_its_url(here, shell, tmp_path):
