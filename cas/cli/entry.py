@@ -22,6 +22,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run ``cas ARGUMENTS`` and return the exit code. Never raises, never shows a traceback unless CAS_TRACEBACK=1."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # other people's deprecations are not the user's business
+    if getattr(sys.stdout, "errors", "") == "strict" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal of another encoding shows what it can
     try:
         code = _invoke(list(arguments))
         sys.stdout.flush()

@@ -97,6 +97,13 @@ def test_a_remote_that_is_refused_makes_no_directory(here, shell):
     assert "a name comes after its remote: origin model" in said(done)
 
 
+def test_a_terminal_of_another_encoding_shows_what_it_can(here, shell):
+    shell("put", "--value", "1", "über")
+    done = shell("ls", env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, said(done)
+    assert done.stdout.startswith(b"\\xfcber ")
+
+
 def test_interrupted_while_it_starts():
     code = """
 import sys
