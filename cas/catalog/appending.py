@@ -26,12 +26,14 @@ def append(
     now: Callable[[], int],
     asks: bool = True,
     checked: bool = False,
+    ready: Callable[[], object] = lambda: None,
 ) -> None:
     """Publish what ``plan`` gives as the log's next segment; nothing where it gives nothing.
 
     ``plan`` is called with what this process knows of the log, and again after catching up: each time another writer
     took the next number first, and before an answer of "nothing to do" or an error is believed. One that ``asks``
-    the catalog nothing needs no catching up at all. ``checked`` is as for :meth:`RefLog.append`.
+    the catalog nothing needs no catching up at all. ``checked`` and ``ready`` are as for
+    :meth:`RefLog.append`.
     """
     fresh = False
     while True:
@@ -51,7 +53,7 @@ def append(
             return
         segment = None
         if entries:
-            segment = log.append(number + 1, digest, entries, author=author(), time=time, checked=checked)
+            segment = log.append(number + 1, digest, entries, author=author(), time=time, checked=checked, ready=ready)
         if segment is None:
             fresh = True
             continue

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -11,7 +12,7 @@ from blake3 import blake3
 from cas.errors import CodecError
 from cas.objects.ids import LiteralId, ObjectId
 
-__all__ = ["Literal", "literal_ids"]
+__all__ = ["Columns", "Literal", "literal_ids"]
 
 _CONTEXT = "cas-store 2026 literal v1"
 _BIN32 = b"\xc4\x20"
@@ -57,7 +58,20 @@ class Literal(NamedTuple):
         raise CodecError(f"not a literal array: {array!r:.120}")
 
 
-def literal_ids(literals: Iterable[Literal]) -> list[LiteralId]:
+class Columns(NamedTuple):
+    """Many literals of one codec version: their type tags, content ids and sizes, and that version."""
+
+    types: Sequence[str]
+    codec: int
+    contents: Sequence[ObjectId]
+    sizes: Sequence[int]
+
+    def rows(self) -> Iterator[tuple[str, int, ObjectId, int]]:
+        """What each literal is made of, in order."""
+        return zip(self.types, repeat(self.codec), self.contents, self.sizes, strict=False)
+
+
+def literal_ids(literals: Iterable[tuple[str, int, ObjectId, int]]) -> list[LiteralId]:
     """The ids of many literals, in order."""
     hasher = _FRESH.copy()
     update, digest, reset = hasher.update, hasher.digest, hasher.reset

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from cas.errors import CodecError, DeclarationError, LimitExceeded, UnknownType, UnsupportedFormat
 from cas.literals.codec import Budget, Codec, Decoding, Encoding
-from cas.literals.literal import Literal
-from cas.literals.plain import PLAIN, all_flat, encode_flat
+from cas.literals.literal import Columns, Literal
+from cas.literals.plain import PLAIN, encode_all_flat
 from cas.literals.ports import Store, Writer
 from cas.literals.promises import PLACES
 from cas.literals.scalars import BYTES, SCALARS, TEXT
 
-__all__ = ["codec_of", "decode", "encode", "encode_many", "register", "registered", "serve"]
+__all__ = ["codec_of", "decode", "encode", "encode_many", "encode_plain_many", "register", "registered", "serve"]
 
 
 MAX_NESTING = 100
@@ -186,29 +186,34 @@ def _encode(
 def encode_many(values: Iterable[object], writer: Writer, *, allow_pickle: bool = False) -> list[Literal]:
     """Store many values; one literal for each. Plain JSON-like values go the fast way, as one batch of blobs."""
     batch: list[Any] = list(values)
-    kinds = list(map(type, batch))
-    if batch and set(kinds) == {str}:
-        try:
-            contents = list(map(str.encode, batch))
-        except UnicodeEncodeError as error:
-            raise CodecError(f"a text is not valid Unicode: {error}") from error
-        rows = zip(
-            repeat(TEXT.type), repeat(TEXT.version), writer.put_blobs(contents), map(len, contents), strict=False
-        )
-        return list(map(tuple.__new__, repeat(Literal), rows))
-    if str not in kinds and all_flat(batch):
-        try:
-            contents = list(map(encode_flat, batch))
-        except (OverflowError, UnicodeEncodeError):
-            contents = []
-        if contents:
-            tags = map(PLAIN.__getitem__, kinds)
-            rows = zip(tags, [1] * len(batch), writer.put_blobs(contents), map(len, contents), strict=True)
-            return list(map(tuple.__new__, repeat(Literal), rows))  # Literal._make, in C
+    plain = encode_plain_many(batch, writer)
+    if plain is not None:
+        return list(map(tuple.__new__, repeat(Literal), plain.rows()))  # Literal._make, in C
     return [
         encode(value, writer, name=f"value {position}", allow_pickle=allow_pickle)
         for position, value in enumerate(batch)
     ]
+
+
+def encode_plain_many(values: list[Any], writer: Writer) -> Columns | None:
+    """Store many JSON-like values, or many texts, as one batch of blobs; None, with nothing stored, for any others."""
+    kinds = set(map(type, values))
+    contents: list[bytes] | None = None
+    if kinds == {str}:
+        try:
+            contents = list(map(str.encode, values))
+        except UnicodeEncodeError as error:
+            raise CodecError(f"a text is not valid Unicode: {error}") from error
+        tags, version = [TEXT.type] * len(values), TEXT.version
+    elif values and str not in kinds:
+        contents = encode_all_flat(values)
+        tags, version = [], 1
+        if contents is not None:
+            tags = list(map(PLAIN.__getitem__, map(type, values)))
+    if contents is None:
+        return None
+    sizes = list(map(len, contents))
+    return Columns(tags, version, writer.put_blobs(contents), sizes)
 
 
 def decode(literal: Literal, store: Store, *, allow_pickle: bool = False) -> Any:

@@ -7,6 +7,7 @@ bucket is searched for the first eight bytes of a key by one search over its byt
 from __future__ import annotations
 
 import struct
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from mmap import mmap
@@ -17,6 +18,9 @@ __all__ = ["MAX_BITS", "Finder", "build_index", "columns_at", "fan_bits", "index
 
 MAX_BITS = 24
 _PER_BUCKET = 16
+# From so many entries on numpy pays where it is loaded, and where it is not.
+_SOME = 500
+_MANY = 200_000
 _PAIR = struct.Struct("<II")
 _CELL = struct.Struct("<IB")
 _entry = struct.Struct("<BI32s").unpack_from
@@ -35,7 +39,11 @@ def index_size(count: int) -> int:
 def build_index(entries: Mapping[bytes, int]) -> bytes:
     """The index of entries, given where each key's entry begins."""
     count = len(entries)
-    bits = fan_bits(count)
+    in_columns = count >= _MANY or (count >= _SOME and "numpy" in sys.modules)
+    return (_build_in_columns if in_columns else _build_in_rows)(entries, count, fan_bits(count))
+
+
+def _build_in_rows(entries: Mapping[bytes, int], count: int, bits: int) -> bytes:
     rows = _sorted_rows(entries, count)
     bounds = [(bucket << (32 - bits)).to_bytes(4, "big").decode("latin-1") for bucket in range(1, 1 << bits)]
     fan = [bisect_left(rows, bound) for bound in bounds]
@@ -47,6 +55,20 @@ def build_index(entries: Mapping[bytes, int]) -> bytes:
     for byte in range(5):
         narrow[byte::5] = table[12 - byte :: 13]
     return b"".join((struct.pack(f"<{len(fan)}I", *fan), prefixes, narrow))
+
+
+def _build_in_columns(entries: Mapping[bytes, int], count: int, bits: int) -> bytes:
+    """The same with numpy: a tenth of the time, where it is loaded."""
+    import numpy as np
+
+    keys = np.frombuffer(b"".join(entries), ">u8")[::4].astype(np.uint64)
+    places = np.fromiter(entries.values(), np.dtype("<u8"), count)
+    order = np.lexsort((places, keys))
+    keys, places = keys[order], places[order]
+    bounds = np.arange(1, 1 << bits, dtype=np.uint64) << np.uint64(64 - bits) if bits else np.empty(0, np.uint64)
+    fan = np.append(np.searchsorted(keys, bounds), count).astype("<u4")
+    narrow = places.view(np.uint8).reshape(count, 8)[:, :5]
+    return b"".join((fan.tobytes(), keys.astype(">u8").tobytes(), narrow.tobytes()))
 
 
 def _sorted_rows(entries: Mapping[bytes, int], count: int) -> list[str]:

@@ -29,16 +29,30 @@ def parse_many(texts: list[str]) -> tuple[list[str], list[Partition]] | None:
         joined = "\n".join(texts) + "\n"
     except TypeError:
         return None
-    if joined.count("\n") != len(texts) or not _lines().fullmatch(joined):
+    if joined.count("\n") != len(texts):
         return None
     try:
         if "@" not in joined:
-            return (texts, [EMPTY] * len(texts)) if plain_names(texts) else None
+            is_plain = _are_lines_of_names(joined) and plain_names(texts)
+            return (texts, [EMPTY] * len(texts)) if is_plain else None
+        if not _lines().fullmatch(joined):
+            return None
         cut = [text.partition("@") for text in texts]
         names = [name for name, _, _ in cut]
         return (names, [_partition(text) for _, _, text in cut]) if plain_names(names) else None
     except RefSyntax:
         return None
+
+
+def _are_lines_of_names(joined: str) -> bool:
+    """What the pattern says of lines without partitions, found by passing over all of them: a tenth of its time."""
+    words = joined.replace("_", "a")
+    if "-" in words or "." in words:
+        words = words.replace("-", ".")
+        if words[0] == "." or ".." in words or ".\n" in words or "\n." in words:
+            return False
+        words = words.replace(".", "a")
+    return words[0] != "\n" and "\n\n" not in words and words.isascii() and words.replace("\n", "a").isalnum()
 
 
 def plain_names(names: list[str]) -> bool:

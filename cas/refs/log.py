@@ -7,7 +7,7 @@ lock, and nothing that was acknowledged is lost (docs/format.md, Ref log segment
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cas.errors import CorruptObject, RefRollback, RefSyntax
@@ -83,15 +83,25 @@ class RefLog:
             yield segment
 
     def append(
-        self, number: int, previous: str, entries: Iterable[Entry], *, author: str, time: int, checked: bool = False
+        self,
+        number: int,
+        previous: str,
+        entries: Iterable[Entry],
+        *,
+        author: str,
+        time: int,
+        checked: bool = False,
+        ready: Callable[[], object] = lambda: None,
     ) -> Segment | None:
         """Create segment ``number`` after the one whose digest is ``previous``; None if another writer was first.
 
-        ``time`` is in microseconds. Entries made of ``checked`` parts are not checked again. Raises RefSyntax for
-        entries that may not stand in a log.
+        ``time`` is in microseconds. Entries made of ``checked`` parts are not checked again. ``ready`` is called right
+        before: it returns when all that the entries name is durable. Raises RefSyntax for entries that may not stand in
+        a log.
         """
         segment, content = segments.make(number, time, author, previous, entries, checked=checked)
         path = self.path(number)
+        ready()
         # "Exists" may be the answer to our own request sent twice: write ids make our bytes unique, so compare.
         if not self.store.create(path, content) and self.store.read(path) != content:
             return None

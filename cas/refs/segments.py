@@ -6,6 +6,7 @@ Written from templates, since a generic TOML writer takes fifty times as long; r
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
@@ -61,7 +62,7 @@ def make(
     if checked and len(kept) == 1 and type(kept[0]) is VersionEntry:
         content = _single(number, time, author, previous, kept[0])
     else:
-        content = render(number, time, author, previous, kept, checked=checked)
+        content = _render(number, time, author, previous, kept, checked=checked)
     return Segment(number, time, author, previous, kept, digest(content)), content
 
 
@@ -69,7 +70,10 @@ def render(
     number: int, time: int, author: str, previous: str, entries: Iterable[Entry], *, checked: bool = False
 ) -> bytes:
     """The bytes of a segment. Raises RefSyntax for entries that no reader would take, unless they were ``checked``."""
-    entries = in_order(entries)
+    return _render(number, time, author, previous, in_order(entries), checked=checked)
+
+
+def _render(number: int, time: int, author: str, previous: str, entries: Sequence[Entry], *, checked: bool) -> bytes:
     if not checked:
         check_entries(entries)
     if type(number) is not int or not 1 <= number < 10**20:
@@ -145,16 +149,14 @@ class _Writer:
         if len(set(spans)) > 1 or not _needs_no_escape(chain(names, versions)):
             return None
         made = "" if spans[0] is None else f'span = "{spans[0]}"\n'
-        seconds = {second: _stamp(second * 1_000_000)[:21] for second in {stamp // 1_000_000 for stamp in stamps}}
         parts: Iterable[str] = repeat("")
         if set(partitions) != {EMPTY}:
             parts = self._plain_partitions(partitions)
         return [
             f'\n[[version]]\nname = "{name}"\n{part}version = "{version}"\nliteral = "{literal}"\n'
-            f'artifact = "{artifact}"\n{made}stamp = {seconds[stamp // 1_000_000]}{stamp % 1_000_000:06d}Z"\n'
-            f'write = "{write}"\n'
+            f'artifact = "{artifact}"\n{made}stamp = {stamp}\nwrite = "{write}"\n'
             for name, part, version, literal, artifact, stamp, write in zip(
-                names, parts, versions, literals, artifacts, stamps, writes, strict=False
+                names, parts, versions, literals, artifacts, _stamps(stamps), writes, strict=False
             )
         ]
 
@@ -231,6 +233,17 @@ def _second(second: int) -> str:
 
 def _stamp(stamp: int) -> str:
     return f'{_second(stamp // 1_000_000)}{stamp % 1_000_000:06d}Z"'
+
+
+def _stamps(stamps: Sequence[int]) -> list[str]:
+    """The texts of stamps that rise: those of a second have all but their last digits in common."""
+    texts: list[str] = []
+    while len(texts) < len(stamps):
+        start, second = len(texts), stamps[len(texts)] // 1_000_000
+        head, base = _second(second), second * 1_000_000
+        end = bisect_left(stamps, base + 1_000_000, start)
+        texts += [f'{head}{stamp - base:06d}Z"' for stamp in stamps[start:end]]
+    return texts
 
 
 def _partition(partition: Partition) -> str:

@@ -105,15 +105,16 @@ class AtHand:
 
 
 class Known:
-    """Answers about the targets of one batch, fetched in as few questions as possible."""
+    """Answers about the targets of one batch, fetched in as few questions as possible; ``whole`` says that the targets
+    stand for many more."""
 
-    def __init__(self, catalog: Catalog, targets: Sequence[Target]) -> None:
+    def __init__(self, catalog: Catalog, targets: Sequence[Target], *, whole: bool = False) -> None:
         self._catalog = catalog
         counts = Counter(map(itemgetter(0), targets))
         self.names = counts.keys()
         self._every: dict[Name, Declared] | None = None
         self._twins: dict[tuple[str, str, str], str] = {}
-        if len(targets) >= _WHOLE:
+        if whole or len(targets) >= _WHOLE:
             self._every = {}
             for project, domain in set(map(itemgetter(0, 1), counts)):
                 for declared in catalog.refs.every_declared(project, domain):

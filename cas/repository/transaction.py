@@ -21,7 +21,7 @@ from cas.refs.checks import check_entries
 from cas.refs.entries import Entry, VersionEntry
 from cas.refs.names import Name
 from cas.refs.stamps import Stamps, WriteIds
-from cas.repository import publishing
+from cas.repository import bulk, publishing
 from cas.repository.known import AtHand, Known, Said, check_names
 from cas.repository.publishing import Target, Wish, rows
 from cas.repository.version import ArtifactVersion, Place, encode_record, encode_records
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from cas.repository.spanning import ActiveSpan
 
 __all__ = ["Batch", "Pending", "Put", "publish"]
-
-
-# From this many puts on, a batch is worth special care.
-_LARGE = 1000
 
 
 class Put(NamedTuple):
@@ -58,7 +54,7 @@ def uncollected(count: int) -> Iterator[None]:
     It makes hundreds of thousands of tuples, none of them garbage, and the collector would walk them all again and
     again: half of the batch's time.
     """
-    if count < _LARGE or not gc.isenabled():
+    if count < bulk.ENOUGH or not gc.isenabled():
         yield
         return
     gc.disable()
@@ -76,14 +72,20 @@ def publish_many(repository: Repository, items: Iterable[tuple[object, str]]) ->
     """Publish values under their refs, without metadata."""
     values, refs = _split(items)
     with uncollected(len(refs)):
+        span = repository.current_span()
+        if span is None and len(refs) >= bulk.ENOUGH:
+            made = bulk.publish(repository, values, refs)
+            if made is not None:
+                return made
         targets = publishing.targets(refs, repository.project, repository.domain)
         puts = rows(Put, values, targets, repeat(None), repeat(None))
-        return publish(repository, puts, repository.current_span())
+        return publish(repository, puts, span)
 
 
-def _split(items: Iterable[tuple[object, str]]) -> tuple[Sequence[object], Sequence[str]]:
+def _split(items: Iterable[tuple[object, str]]) -> tuple[list[object], list[str]]:
     try:
-        values, refs = zip(*items, strict=True) if (items := list(items)) else ((), ())
+        pairs = list(items)
+        values, refs = [value for value, _ in pairs], [ref for _, ref in pairs]
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"pairs of a value and a ref are put: {error}", hint="put_many([(value, 'name'), …])"

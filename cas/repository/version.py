@@ -13,6 +13,7 @@ from cas.refs.partitions import Partition
 
 if TYPE_CHECKING:
     from cas.literals.literal import Literal
+    from cas.objects.ids import ObjectId
     from cas.repository.repository import Repository
 
 __all__ = ["ArtifactRecord", "ArtifactVersion", "Place"]
@@ -294,7 +295,7 @@ def encode_record(
         ) from error
 
 
-def encode_records(literals: Iterable[Literal]) -> list[bytes]:
+def encode_records(literals: Iterable[tuple[str, int, ObjectId, int]]) -> list[bytes]:
     """The records of literals made outside of spans, without metadata: as :func:`encode_record`, from a template."""
     from cas.objects import canonical
 
