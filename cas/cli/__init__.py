@@ -10,6 +10,7 @@ render/       text and JSON of what commands found; pure functions
 
 from __future__ import annotations
 
+import gc
 import sys
 
 __all__ = ["main"]
@@ -17,6 +18,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """The console script ``cas``."""
+    gc.set_threshold(50_000, 20, 20)  # what starts up makes many objects, none of them garbage
     try:
         from cas.cli.entry import run
 

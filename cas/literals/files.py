@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from os import PathLike
@@ -279,6 +277,9 @@ def _expect(store: Store, content: ObjectId, kind: Kind, tag: str) -> None:
 
 def _temporary(owner: object) -> Path:
     """A temporary directory that goes when ``owner`` does."""
+    import shutil  # neither is needed to store a file, and both take a while to load
+    import tempfile
+
     path = tempfile.mkdtemp(prefix="cas-")
     weakref.finalize(owner, shutil.rmtree, path, ignore_errors=True)
     return Path(path)

@@ -12,7 +12,7 @@ from blake3 import blake3
 from cas.errors import CodecError
 from cas.objects.ids import LiteralId, ObjectId
 
-__all__ = ["Columns", "Literal", "literal_ids"]
+__all__ = ["Columns", "Literal", "literal_ids", "packed_head"]
 
 _CONTEXT = "cas-store 2026 literal v1"
 _BIN32 = b"\xc4\x20"
@@ -84,6 +84,11 @@ def literal_ids(literals: Iterable[tuple[str, int, ObjectId, int]]) -> list[Lite
         ids.append(digest())
         reset()
     return ids  # type: ignore[return-value]  # NewType costs a call per id
+
+
+def packed_head(tag: str, codec: int) -> bytes:
+    """The canonical encoding of what stands before a content id: type tag, codec version, and that 32 bytes follow."""
+    return _head(tag, codec)[1:]
 
 
 @lru_cache(maxsize=1024)

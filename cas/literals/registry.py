@@ -6,7 +6,7 @@ imported only then. Codecs come from this registry alone, never from a name foun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -14,10 +14,8 @@ from typing import Any, NamedTuple
 from cas.errors import CodecError, DeclarationError, LimitExceeded, UnknownType, UnsupportedFormat
 from cas.literals.codec import Budget, Codec, Decoding, Encoding
 from cas.literals.literal import Columns, Literal
-from cas.literals.plain import PLAIN, encode_all_flat
 from cas.literals.ports import Store, Writer
 from cas.literals.promises import PLACES
-from cas.literals.scalars import BYTES, SCALARS, TEXT
 
 __all__ = ["codec_of", "decode", "encode", "encode_many", "encode_plain_many", "register", "registered", "serve"]
 
@@ -54,13 +52,13 @@ class Registry:
             )
         for claimed, places in ((entry.types, self._by_type), (entry.bases, self._by_base)):
             for kind in claimed:
-                before = places.get(kind)
+                before = _claim(places, kind)
                 if before is not None and before.tag != entry.tag:
                     raise DeclarationError(f"values of {_named(kind)} have the codec {before.tag!r} already")
         self._by_tag[entry.tag, entry.version] = entry
         for claimed, places in ((entry.types, self._by_type), (entry.bases, self._by_base)):
             for kind in claimed:
-                before = places.get(kind)
+                before = _claim(places, kind)
                 if before is None or before.version < entry.version:
                     places[kind] = entry
         self._found.clear()
@@ -74,7 +72,7 @@ class Registry:
         if entry is None:
             raise CodecError(f"no codec for version {version} of type {tag!r} is registered")
         for kind in kinds:
-            before = places.get(kind)
+            before = _claim(places, kind)
             if before is not None and before.tag != tag:
                 raise DeclarationError(f"values of {_named(kind)} have the codec {before.tag!r} already")
             places[kind] = entry
@@ -109,11 +107,11 @@ class Registry:
         )
 
     def _search(self, kind: type) -> _Entry | None:
-        entry = self._by_type.get(kind) or self._by_type.get(_qualified(kind))
+        entry = _claim(self._by_type, kind)
         if entry is not None:
             return entry
         for base in kind.__mro__:
-            entry = self._by_base.get(base) or self._by_base.get(_qualified(base))
+            entry = _claim(self._by_base, base)
             if entry is not None:
                 return entry
         return None
@@ -204,16 +202,15 @@ def encode_plain_many(values: list[Any], writer: Writer) -> Columns | None:
             contents = list(map(str.encode, values))
         except UnicodeEncodeError as error:
             raise CodecError(f"a text is not valid Unicode: {error}") from error
-        tags, version = [TEXT.type] * len(values), TEXT.version
+        tags = ["str"] * len(values)
     elif values and str not in kinds:
+        from cas.literals.plain import PLAIN, encode_all_flat
+
         contents = encode_all_flat(values)
-        tags, version = [], 1
-        if contents is not None:
-            tags = list(map(PLAIN.__getitem__, map(type, values)))
+        tags = [] if contents is None else list(map(PLAIN.__getitem__, map(type, values)))
     if contents is None:
         return None
-    sizes = list(map(len, contents))
-    return Columns(tags, version, writer.put_blobs(contents), sizes)
+    return Columns(tags, 1, writer.put_blobs(contents), list(map(len, contents)))
 
 
 def decode(literal: Literal, store: Store, *, allow_pickle: bool = False) -> Any:
@@ -253,6 +250,12 @@ def _unregistered(value: object, name: str, allow_pickle: bool) -> Codec:
     raise UnknownType(f"{name} is a {_qualified(kind)}, and no codec is registered for that type", hint=hint)
 
 
+def _claim(places: Mapping[type | str, _Entry], kind: type | str) -> _Entry | None:
+    """Which entry has a type, under itself or under its qualified name."""
+    entry = places.get(kind)
+    return places.get(_qualified(kind)) if entry is None and isinstance(kind, type) else entry
+
+
 # What tells a dataclass, an attrs class and a pydantic model.
 _FIELDED = ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_validator__")
 
@@ -265,15 +268,32 @@ def _named(kind: type | str) -> str:
     return kind if isinstance(kind, str) else _qualified(kind)
 
 
-def _loader(module: str, attribute: str) -> Callable[[], Codec]:
+def _loader(module: str, attribute: str, key: str | None = None) -> Callable[[], Codec]:
     def load() -> Codec:
-        codec: Codec = getattr(import_module(f"cas.literals.{module}"), attribute)
+        found = getattr(import_module(f"cas.literals.{module}"), attribute)
+        codec: Codec = found if key is None else found[key]
         return codec
 
     return load
 
 
-# Codecs whose module is imported at first use: tag, module, attribute, types, bases.
+# Codecs whose module is imported at first use, since storing a file needs none of them. Those of plain values:
+_PLAIN = {
+    "none": "builtins.NoneType",
+    "bool": "builtins.bool",
+    "int": "builtins.int",
+    "float": "builtins.float",
+    "complex": "builtins.complex",
+    "bytearray": "builtins.bytearray",
+    "datetime": "datetime.datetime",
+    "date": "datetime.date",
+    "time": "datetime.time",
+    "timedelta": "datetime.timedelta",
+    "decimal": "decimal.Decimal",
+    "uuid": "uuid.UUID",
+}
+_NESTING = {"list": list, "dict": dict, "tuple": tuple, "set": set, "frozenset": frozenset}
+# All others: tag, module, attribute, types, bases.
 _LAZY: tuple[tuple[str, str, str, tuple[type | str, ...], tuple[type | str, ...]], ...] = (
     ("file", "files", "FILE", ("cas.literals.files.File",), ("pathlib.Path", "pathlib._local.Path")),
     ("directory", "files", "DIRECTORY", ("cas.literals.files.Tree",), ()),
@@ -315,9 +335,11 @@ _LAZY: tuple[tuple[str, str, str, tuple[type | str, ...], tuple[type | str, ...]
 )
 
 _REGISTRY = Registry()
-for _codec in (TEXT, BYTES, *SCALARS):
-    register(_codec)
-for _kind in (list, dict, tuple, set, frozenset):
-    _REGISTRY.add(_Entry(PLAIN[_kind], 1, (_kind,), (), _loader("containers", PLAIN[_kind].upper())))
+_REGISTRY.add(_Entry("str", 1, (str,), (), _loader("scalars", "TEXT")))
+_REGISTRY.add(_Entry("bytes", 1, (bytes,), (), _loader("scalars", "BYTES")))
+for _tag, _type in _PLAIN.items():
+    _REGISTRY.add(_Entry(_tag, 1, (_type,), (), _loader("scalars", "SCALARS", _tag)))
+for _tag, _kind in _NESTING.items():
+    _REGISTRY.add(_Entry(_tag, 1, (_kind,), (), _loader("containers", _tag.upper())))
 for _tag, _module, _attribute, _types, _bases in _LAZY:
     _REGISTRY.add(_Entry(_tag, 1, _types, _bases, _loader(_module, _attribute)))

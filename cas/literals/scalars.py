@@ -71,4 +71,4 @@ class BytesCodec(Codec):
 
 TEXT = TextCodec()
 BYTES = BytesCodec()
-SCALARS = tuple(PlainCodec(kind) for kind, tag in PLAIN.items() if tag not in _NESTING)
+SCALARS = {tag: PlainCodec(kind) for kind, tag in PLAIN.items() if tag not in _NESTING}

@@ -16,7 +16,7 @@ from cas.catalog.refs import Row
 from cas.errors import UsageError
 from cas.literals import registry
 from cas.literals.literal import literal_ids
-from cas.objects.ids import Kind
+from cas.objects.ids import Kind, object_id
 from cas.refs.checks import check_entries
 from cas.refs.entries import Entry, VersionEntry
 from cas.refs.names import Name
@@ -24,7 +24,7 @@ from cas.refs.stamps import Stamps, WriteIds
 from cas.repository import bulk, publishing
 from cas.repository.known import AtHand, Known, Said, check_names
 from cas.repository.publishing import Target, Wish, rows
-from cas.repository.version import ArtifactVersion, Place, encode_record, encode_records
+from cas.repository.version import ArtifactRecord, ArtifactVersion, Place, encode_record, encode_records
 from cas.spans import calls
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         log = repository.log_of(name.project, name.domain)
         tip = catalog.recent(log).tip(name.name, partition)  # a late look at the log is told by the append
         meta, kept = dict(metadata or {}), _cards(cards, writer)
-        artifact = _held(repository, tip, literal_id, meta, kept) or writer.put_record(
+        artifact = _held(repository, tip, literal, meta, kept) or writer.put_record(
             Kind.ARTIFACT, encode_record(literal, None, None, meta, kept)
         )
         session.make_durable()
@@ -185,7 +185,7 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
             known = AtHand(catalog.recent(log), name)
             new = check_names(known, (target,))
             # Somebody else may have put the same there meanwhile.
-            artifact = _held(repository, known.tip(target), literal_id, meta, kept) or artifact
+            artifact = _held(repository, known.tip(target), literal, meta, kept) or artifact
             wish = Wish(target, literal_id, artifact, None)
             end = publishing.ending(catalog, known, wish, None, stamps, writes)
             if type(end) is not VersionEntry:
@@ -200,7 +200,9 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         assert end is not None
         place = Place(*name, partition, end.version, end.stamp)
         is_new = type(end) is VersionEntry
-        return ArtifactVersion(repository, artifact, place, literal_id, _bytes(end.span), is_new)
+        # One that is held may have been made by a span, which its record says.
+        record = ArtifactRecord(literal, None, None, meta, kept) if is_new or end.span is None else None
+        return ArtifactVersion(repository, artifact, place, literal_id, _bytes(end.span), is_new, record)
 
 
 def _encode(puts: Sequence[Put], writer: PackWriter, *, allow_pickle: bool) -> list[Literal]:
@@ -233,12 +235,12 @@ def _wishes(
     artifacts: list[bytes | None] = []
     payloads: list[bytes] = []
     ids = [literal.id for literal in literals]
-    for put, literal, literal_id in zip(puts, literals, ids, strict=True):
+    for put, literal in zip(puts, literals, strict=True):
         held = span.held_at(put.target) if span is not None else None
         tip = held or known.tip(put.target)
         cards = _cards(put.cards, writer)
         meta = dict(put.metadata) if put.metadata else {}
-        artifacts.append(_held(repository, tip, literal_id, meta, cards))
+        artifacts.append(_held(repository, tip, literal, meta, cards))
         if artifacts[-1] is None:
             payloads.append(encode_record(literal, maker, None, meta, cards))
     stored = iter(writer.put_records(Kind.ARTIFACT, payloads)) if payloads else iter(())
@@ -249,11 +251,13 @@ def _wishes(
 
 
 def _held(
-    repository: Repository, tip: Wish | Row | None, literal: bytes, meta: dict[str, Any], cards: dict[str, list[Any]]
+    repository: Repository, tip: Wish | Row | None, literal: Literal, meta: dict[str, Any], cards: dict[str, list[Any]]
 ) -> bytes | None:
     """The artifact of a tip, where it holds the same literal with the same metadata and cards."""
-    if tip is None or tip.literal != literal:
+    if tip is None or tip.literal != literal.id:
         return None
+    if not meta and not cards and tip.artifact == object_id(Kind.ARTIFACT, encode_records((literal,))[0]):
+        return tip.artifact  # the usual record, which need not be read
     record = repository.record(tip.artifact)
     return tip.artifact if record.meta == meta and record.cards == cards else None
 

@@ -276,6 +276,8 @@ def encode_record(
     cards: dict[str, list[Any]] | None,
 ) -> bytes:
     """The canonical bytes of an artifact record. Raises CodecError where metadata holds no plain values."""
+    if span is None and label is None and not meta and not cards:
+        return encode_records((literal,))[0]
     from cas.objects import canonical
 
     form: dict[str, Any] = {"literal": literal.array}
@@ -296,8 +298,9 @@ def encode_record(
 
 
 def encode_records(literals: Iterable[tuple[str, int, ObjectId, int]]) -> list[bytes]:
-    """The records of literals made outside of spans, without metadata: as :func:`encode_record`, from a template."""
-    from cas.objects import canonical
+    """The records of literals made outside of spans, without metadata: as :func:`encode_record`, from a template, which
+    needs no encoder to be loaded."""
+    from cas.literals.literal import packed_head
 
     heads: dict[tuple[str, int], bytes] = {}
     sizes: dict[int, bytes] = {}
@@ -306,13 +309,22 @@ def encode_records(literals: Iterable[tuple[str, int, ObjectId, int]]) -> list[b
         head = heads.get((tag, codec))
         if head is None:
             # {"literal": [tag, codec, bin of 32, size]}
-            head = b"\x81" + canonical.encode("literal") + b"\x94" + canonical.encode(tag) + canonical.encode(codec)
-            head = heads[tag, codec] = head + b"\xc4\x20"
+            head = heads[tag, codec] = b"\x81\xa7literal\x94" + packed_head(tag, codec)
         tail = sizes.get(size)
         if tail is None:
-            tail = sizes[size] = canonical.encode(size)
+            tail = sizes[size] = _unsigned(size)
         payloads.append(head + content + tail)
     return payloads
+
+
+def _unsigned(number: int) -> bytes:
+    """The canonical encoding of an integer from 0 up: the shortest that msgpack has."""
+    if number < 0x80:
+        return bytes((number,))
+    for head, length in ((0xCC, 1), (0xCD, 2), (0xCE, 4), (0xCF, 8)):
+        if number < 1 << 8 * length:
+            return bytes((head,)) + number.to_bytes(length, "big")
+    raise CodecError(f"{number} bytes are more than a record can say")
 
 
 def decode_record(payload: bytes) -> ArtifactRecord:

@@ -39,6 +39,9 @@ class Figure:
     verdict: bool | None
 
 
+# Installed programs start from bytecode; where it may not be written, every start would compile this one anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 Pair = tuple[float, float]  # the peer's seconds, ours
 
 

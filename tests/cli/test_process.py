@@ -78,6 +78,21 @@ def test_resolve_waits_for_nothing_heavy(stocked: Path, shell: Shell) -> None:
     assert commands.isdisjoint({"cas.cli.put", "cas.cli.ls", "cas.cli.help", "cas.cli.author"})
 
 
+def test_putting_what_is_there_already_loads_no_encoder(stocked: Path, shell: Shell) -> None:
+    (stocked / "file.bin").write_bytes(bytes(100_000))
+    assert shell("put", "file.bin", "big").returncode == 0
+    code = (
+        "import sys, click, sqlite3\n"
+        "from cas.cli.entry import run\n"
+        "assert run(['put', 'file.bin', 'big']) == 0\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=stocked, capture_output=True, text=True, check=True)
+    said, loaded = done.stdout.splitlines()
+    assert said.endswith("unchanged")
+    assert set(loaded.split()) & (HEAVY | {"msgspec", "json", "decimal", "tempfile", "zstandard", "pyfastcdc"}) == set()
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_reader_that_goes_away_is_no_error(stocked: Path, shell: Shell, unbuffered: str) -> None:
     big = b"x" * 3_000_000

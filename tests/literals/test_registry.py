@@ -1,5 +1,6 @@
 """Codecs by type and by tag; what is unknown, taken or unsafe is refused by name."""
 
+import datetime
 import doctest
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 import cas.literals.codec
 from cas.errors import CodecError, DeclarationError, LimitExceeded, UnknownType, UnsafeSerializer, UnsupportedFormat
-from cas.literals import Codec, Literal, decode, encode, register, registered
+from cas.literals import Codec, Literal, decode, encode, register, registered, registry
 from cas.literals.codec import read_bounded
 from cas.objects.ids import Kind
 
@@ -215,3 +216,22 @@ def test_a_size_that_is_not_so_is_refused(writer):
     literal = encode([Pair(b"x", b"y")], writer)
     with pytest.raises(CodecError, match="do not have the size"):
         decode(literal._replace(size=literal.size + 1), writer.store)
+
+
+def test_the_registry_claims_each_plain_type_without_loading_its_codec() -> None:
+    from cas.literals.plain import PLAIN
+
+    for kind, tag in PLAIN.items():
+        codec = registry.codec_of(kind)
+        assert codec is not None and codec.type == tag
+    claimed = {**registry._PLAIN, **registry._NESTING}
+    assert claimed.keys() == set(PLAIN.values())
+
+
+def test_a_type_that_is_claimed_by_name_cannot_be_claimed_again() -> None:
+    class Clock(Codec):
+        type = "test.clock"
+        types = (datetime.time,)
+
+    with pytest.raises(DeclarationError, match=r"datetime\.time"):
+        register(Clock())

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cas.cli.render.text import Style, When, clean, columns, iso, pairs, short, size
-from cas.cli.render.values import to_json
+from cas.lazy import late
 
 if TYPE_CHECKING:
+    from cas.cli.render import values
     from cas.repository.version import ArtifactVersion
+else:
+    (values,) = late("cas.cli.render", "values")
 
 __all__ = ["detail_lines", "log_lines", "put_line", "version_rows"]
 
@@ -108,9 +111,9 @@ def aligned(fields: list[tuple[str, str]], style: Style) -> list[str]:
 
 
 def _field(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else clean(to_json(value))
+    return clean(value) if isinstance(value, str) else clean(values.to_json(value))
 
 
 def _meta(metadata: dict[str, Any]) -> str:
-    line = pairs({key: value if isinstance(value, str) else to_json(value) for key, value in metadata.items()})
+    line = pairs({key: value if isinstance(value, str) else values.to_json(value) for key, value in metadata.items()})
     return line if len(line) <= 60 else line[:59] + "…"
