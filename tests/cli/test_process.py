@@ -79,7 +79,7 @@ def test_resolve_waits_for_nothing_heavy(stocked: Path, shell: Shell) -> None:
 
 
 def test_putting_what_is_there_already_loads_no_encoder(stocked: Path, shell: Shell) -> None:
-    (stocked / "file.bin").write_bytes(bytes(100_000))
+    (stocked / "file.bin").write_bytes(os.urandom(1_000_000))
     assert shell("put", "file.bin", "big").returncode == 0
     code = (
         "import sys, click, sqlite3\n"
