@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from cas import clock
@@ -277,7 +278,7 @@ def encode_record(
 ) -> bytes:
     """The canonical bytes of an artifact record. Raises CodecError where metadata holds no plain values."""
     if span is None and label is None and not meta and not cards:
-        return encode_records((literal,))[0]
+        return _plain_record(*literal)
     from cas.objects import canonical
 
     form: dict[str, Any] = {"literal": literal.array}
@@ -298,25 +299,23 @@ def encode_record(
 
 
 def encode_records(literals: Iterable[tuple[str, int, ObjectId, int]]) -> list[bytes]:
-    """The records of literals made outside of spans, without metadata: as :func:`encode_record`, from a template, which
-    needs no encoder to be loaded."""
+    """The records of literals made outside of spans, without metadata: as :func:`encode_record`."""
+    return [_plain_record(*literal) for literal in literals]
+
+
+def _plain_record(tag: str, codec: int, content: ObjectId, size: int) -> bytes:
+    """``{"literal": [tag, codec, content, size]}``, from a template: no encoder needs to be loaded."""
+    return _record_head(tag, codec) + content + _unsigned(size)
+
+
+@lru_cache(maxsize=1024)
+def _record_head(tag: str, codec: int) -> bytes:
     from cas.literals.literal import packed_head
 
-    heads: dict[tuple[str, int], bytes] = {}
-    sizes: dict[int, bytes] = {}
-    payloads = []
-    for tag, codec, content, size in literals:
-        head = heads.get((tag, codec))
-        if head is None:
-            # {"literal": [tag, codec, bin of 32, size]}
-            head = heads[tag, codec] = b"\x81\xa7literal\x94" + packed_head(tag, codec)
-        tail = sizes.get(size)
-        if tail is None:
-            tail = sizes[size] = _unsigned(size)
-        payloads.append(head + content + tail)
-    return payloads
+    return b"\x81\xa7literal\x94" + packed_head(tag, codec)
 
 
+@lru_cache(maxsize=4096)
 def _unsigned(number: int) -> bytes:
     """The canonical encoding of an integer from 0 up: the shortest that msgpack has."""
     if number < 0x80:
