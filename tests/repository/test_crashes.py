@@ -11,6 +11,7 @@ import pytest
 
 import cas
 from cas.errors import NotFound, StorageError, StorageFull
+from cas.repository import bulk
 
 KILLED = ("fsync", "write", "writev", "rename", "link", "unlink", "ftruncate", "fchmod")
 
@@ -72,6 +73,51 @@ def test_put_killed_at_every_step(tmp_path: Path) -> None:
         repository.close()
         step += 1
     assert step > 15
+
+
+def test_a_large_batch_killed_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its objects become durable in another thread while its segment is put together: still in that order."""
+    monkeypatch.setattr(bulk, "ENOUGH", 3)
+    cas.init(tmp_path / "r").close()
+
+    def work() -> None:
+        repository = cas.open(tmp_path / "r")
+        repository.put_many([({"n": number, "run": step}, f"m{step}-{number}") for number in range(3)])
+        (tmp_path / "said").write_text(str(step))
+        repository.close()
+
+    step = 1
+    while dies_at(step, work):
+        repository = cas.open(tmp_path / "r")
+        there = [number for number in range(3) if f"m{step}-{number}" in known(repository)]
+        assert there in ([], [0, 1, 2])
+        assert there or not (tmp_path / "said").exists()
+        assert [repository.get(f"m{step}-{number}") for number in there] == [
+            {"n": number, "run": step} for number in there
+        ]
+        repository.put(step, "alive")
+        assert repository.fsck().ok
+        repository.close()
+        step += 1
+    assert step > 5
+
+
+@pytest.mark.parametrize("failing", ["fsync", "write", "link"])
+def test_an_error_of_the_disk_fails_a_large_batch_whole(
+    repository: cas.Repository, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def full(*arguments: object, **options: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(bulk, "ENOUGH", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, full)
+        with pytest.raises((StorageFull, StorageError)):
+            repository.put_many([(number, f"m-{number}") for number in range(3)])
+    assert known(repository) == set()
+    repository.put_many([(number, f"m-{number}") for number in range(3)])
+    assert repository.get("m-2") == 2
+    assert repository.fsck().ok
 
 
 def known(repository: cas.Repository) -> set[str]:
