@@ -11,7 +11,7 @@ from typing import Any
 from cas.errors import CodecError
 from cas.literals.codec import Codec, Content, Decoding, Encoding, read_bounded, read_members, write_members
 from cas.literals.literal import Literal
-from cas.literals.plain import PLAIN, Rewriter, all_flat, child_form, decode_plain, encode_flat
+from cas.literals.plain import PLAIN, Rewriter, child_form, decode_plain, encode_flat, is_flat
 from cas.objects.ids import Kind
 
 __all__ = ["DICT", "FROZENSET", "LIST", "SET", "TUPLE", "ContainerCodec"]
@@ -61,7 +61,7 @@ FROZENSET = ContainerCodec(frozenset)
 
 def _encode(value: object, encoding: Encoding) -> tuple[bytes, list[Literal]]:
     """The skeleton and the children in order. Two passes: the children's ids decide their places."""
-    if all_flat((value,)):
+    if is_flat(value):
         try:
             return encode_flat(value), []
         except (OverflowError, UnicodeEncodeError):

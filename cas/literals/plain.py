@@ -7,11 +7,8 @@ Worked example: 42 is ``2a``; ``{"b": 1, "a": (2,)}`` is ``82 a1 61 d5 02 91 02 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import DecimalException
-from itertools import chain
-from math import isnan
 from typing import Any
 
 import msgspec
@@ -32,15 +29,12 @@ __all__ = [
     "encode_all_flat",
     "encode_flat",
     "encode_plain",
+    "is_flat",
 ]
 
 MAX_DEPTH = 100
 
-_FLAT = frozenset({type(None), bool, int, float, str, dict, list})
-_NESTED = frozenset({dict, list})
-_TEXT = frozenset({str})
-_AT_ONCE = 512  # contents that are searched at once
-_MAYBE_NAN = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
+_ATOMS = frozenset({type(None), bool, int, str})
 _FAULTS = (ArithmeticError, DecimalException, LookupError, RecursionError, TypeError, ValueError)
 _NAN = float("nan")
 _NESTS = {tuple: Number.TUPLE, set: Number.SET, frozenset: Number.FROZENSET}
@@ -69,7 +63,7 @@ def encode_plain(value: object, name: str | None = None) -> bytes:
 
     Raises UnknownType or CodecError, which name the part (``name['key'][0]``) that cannot be encoded.
     """
-    if all_flat((value,)):
+    if is_flat(value):
         try:
             return _pack(value)
         except (OverflowError, UnicodeEncodeError):
@@ -78,7 +72,7 @@ def encode_plain(value: object, name: str | None = None) -> bytes:
 
 
 encode_flat = _pack
-"""The canonical bytes of values for which :func:`all_flat` holds; lets OverflowError and UnicodeEncodeError through."""
+"""The canonical bytes of values for which :func:`is_flat` holds; lets OverflowError and UnicodeEncodeError through."""
 
 
 def refuse(name: str | None) -> Foreign:
@@ -99,7 +93,7 @@ def decode_plain(content: bytes, child: Callable[[int], object] | None = None) -
     try:
         # JSON-like values, nearly all: checked by encoding them again in C.
         value = _unpack(content)
-        if all_flat((value,)) and _pack(value) == content:
+        if is_flat(value) and _pack(value) == content:
             return value
         value = _decode(content, _no_child if child is None else _Child)
         canonical = Rewriter(_as_child, None).encode(value) == content
@@ -115,57 +109,44 @@ def decode_plain(content: bytes, child: Callable[[int], object] | None = None) -
 
 
 def all_flat(values: Iterable[object]) -> bool:
-    """Whether the values hold only None, bool, int, float but NaN, str, list and dict with str keys.
-
-    Looks at whole levels at a time: about 30 ns a leaf.
-    """
-    return _levels(values, _no_nan)
+    """Whether :func:`is_flat` holds for all."""
+    return all(map(is_flat, values))
 
 
-def encode_all_flat(values: Sequence[object]) -> list[bytes] | None:
+def is_flat(value: Any, depth: int = MAX_DEPTH) -> bool:
+    """Whether a value is, and holds, only None, bool, int, float but NaN, str, list and dict with str keys."""
+    kind = type(value)
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                return False
+        value = value.values()
+    elif kind is not list:
+        return kind in _ATOMS or (kind is float and value == value)  # noqa: PLR0124 (the test for NaN)
+    if not depth:
+        return False
+    for member in value:
+        kind = type(member)
+        if kind in _ATOMS:
+            continue
+        if kind is float:
+            if member != member:  # noqa: PLR0124
+                return False
+        elif not is_flat(member, depth - 1):
+            return False
+    return True
+
+
+def encode_all_flat(values: Iterable[object]) -> list[bytes] | None:
     """The canonical bytes of many values; None unless :func:`all_flat` holds for them and none has a form of its own,
     such as an integer beyond 64 bits."""
-    if not _levels(values, None):
+    values = list(values)
+    if not all_flat(values):
         return None
     try:
-        contents = list(map(_pack, values))
+        return list(map(_pack, values))
     except (OverflowError, UnicodeEncodeError):
         return None
-    for start in range(0, len(contents), _AT_ONCE):
-        # No float is looked at unless bytes like those of a NaN are there.
-        is_suspect = _MAYBE_NAN.search(b"".join(contents[start : start + _AT_ONCE]))
-        if is_suspect and not all_flat(values[start : start + _AT_ONCE]):
-            return None
-    return contents
-
-
-def _levels(values: Iterable[object], check: Callable[[Iterable[object]], bool] | None) -> bool:
-    """Whether the values and all within them are flat; ``check`` is asked about each level that holds floats."""
-    level = values
-    for _ in range(MAX_DEPTH):
-        kinds = set(map(type, level))
-        if not kinds <= _FLAT:
-            return False
-        if check is not None and float in kinds and not check(level):
-            return False
-        if not kinds & _NESTED:
-            return True
-        maps, lists = _of_kind(dict, level, kinds), _of_kind(list, level, kinds)
-        if not set(map(type, chain.from_iterable(maps))) <= _TEXT:
-            return False
-        level = list(chain(chain.from_iterable(map(dict.values, maps)), chain.from_iterable(lists)))
-    return False
-
-
-def _of_kind(kind: type, values: Iterable[object], kinds: set[type]) -> Iterable[Any]:
-    """Those of the values that are of a kind, given the kinds of all."""
-    if kind not in kinds:
-        return ()
-    return values if len(kinds) == 1 else [v for v in values if type(v) is kind]
-
-
-def _no_nan(values: Iterable[object]) -> bool:
-    return not any(map(isnan, [v for v in values if type(v) is float]))
 
 
 class Rewriter:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cas.literals.literal import Literal
-from cas.literals.plain import PLAIN, all_flat, encode_flat
+from cas.literals.plain import PLAIN, all_flat, encode_flat, is_flat
 from cas.models import access
 from cas.models.classes import find_class
 from cas.models.codec import MODEL
@@ -70,7 +70,7 @@ def flat_values(repository: Repository, literals: Sequence[Literal]) -> list[Any
             value if encode_flat(value) == content else _SLOW for value, content in zip(values, contents, strict=True)
         ]
     return [
-        value if value is not _SLOW and all_flat((value,)) and encode_flat(value) == content else _SLOW
+        value if value is not _SLOW and is_flat(value) and encode_flat(value) == content else _SLOW
         for value, content in zip(values, contents, strict=True)
     ]
 

@@ -17,7 +17,7 @@ from cas.errors import CasError, CodecError, DeclarationError, TypeMismatch, Unk
 from cas.literals import registry
 from cas.literals.codec import Codec, Content, Decoding, Encoding, read_bounded, read_members, write_members
 from cas.literals.literal import Literal
-from cas.literals.plain import all_flat, decode_plain, encode_flat, encode_plain
+from cas.literals.plain import decode_plain, encode_flat, encode_plain, is_flat
 from cas.models.classes import ModelClass, entry_of, find_class, on_register
 from cas.models.declare import ModelBase
 from cas.models.fields import PLAIN, FieldSpec
@@ -43,7 +43,7 @@ class ModelCodec(Codec):
     def write(self, value: Any, encoding: Encoding) -> Content:
         name, version, fields, entry = _parts(value)
         simple = entry is not None and _SIMPLE.issuperset(map(type, fields.values()))
-        if (entry is None or entry.shape.plain) and (simple or all_flat((fields,))):
+        if (entry is None or entry.shape.plain) and (simple or is_flat(fields)):
             try:
                 head = encode_flat({"fields": fields, "model": name, "version": version})
                 return Content(encoding.writer.put_blob(head), len(head))

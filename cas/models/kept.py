@@ -22,7 +22,7 @@ from cas.errors import (
 from cas.literals import registry
 from cas.literals.codec import Codec, Content, Decoding, Encoding, read_bounded, read_members, write_members
 from cas.literals.literal import Literal
-from cas.literals.plain import all_flat, decode_plain, encode_plain
+from cas.literals.plain import decode_plain, encode_plain, is_flat
 from cas.literals.ports import Store
 from cas.models.fields import FieldSpec
 from cas.models.serializers import Serializer, deserialize, on_register, serialize, serializer_for_type
@@ -165,7 +165,7 @@ def _inferred(value: Any, called: str) -> tuple[Any, ...]:
 
 
 def is_plain(value: Any) -> bool:
-    if all_flat((value,)):
+    if is_flat(value):
         return True
     try:
         encode_plain(value)

@@ -269,6 +269,10 @@ def _plain(value: object) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
+_BEGIN = b"\x81\xa7literal\x94"
+_ID = b"\xc4\x20"  # 32 bytes follow
+
+
 def encode_record(
     literal: Literal,
     span: bytes | None,
@@ -308,11 +312,29 @@ def _plain_record(tag: str, codec: int, content: ObjectId, size: int) -> bytes:
     return _record_head(tag, codec) + content + _unsigned(size)
 
 
+def _usual(payload: bytes) -> Literal | None:
+    """The literal of a record that is made by the template; None for others, which have a span, metadata or a fault."""
+    from cas.literals.literal import Literal
+    from cas.objects.ids import ObjectId
+
+    end = payload.find(_ID)
+    name = payload[len(_BEGIN) + 1 : end - 1]
+    if end < len(_BEGIN) + 2 or not name.isascii():
+        return None
+    size = payload[end + 34 :]
+    literal = Literal(
+        name.decode(), payload[end - 1], ObjectId(payload[end + 2 : end + 34]), int.from_bytes(size[1:] or size, "big")
+    )
+    if not 0 < literal.codec < 128 or len(literal.content) != 32 or literal.size >> 64:
+        return None
+    return literal if _plain_record(*literal) == payload else None
+
+
 @lru_cache(maxsize=1024)
 def _record_head(tag: str, codec: int) -> bytes:
     from cas.literals.literal import packed_head
 
-    return b"\x81\xa7literal\x94" + packed_head(tag, codec)
+    return _BEGIN + packed_head(tag, codec)
 
 
 @lru_cache(maxsize=4096)
@@ -328,6 +350,9 @@ def _unsigned(number: int) -> bytes:
 
 def decode_record(payload: bytes) -> ArtifactRecord:
     """Inverse of :func:`encode_record`. Raises TypeMismatch where the bytes are no artifact record."""
+    usual = _usual(payload)
+    if usual is not None:
+        return ArtifactRecord(usual, None, None, {}, {})
     from cas.errors import TypeMismatch
     from cas.literals.literal import Literal
     from cas.objects import canonical
