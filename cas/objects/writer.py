@@ -263,7 +263,7 @@ class PackWriter:
             if at is None or self._process != os.getpid():
                 return None
             with storage_errors(f"read pack {self.store.directory}"):
-                file = self._drain()
+                file = self._with(at)
                 # Small entries, nearly all, in one read.
                 found = file.read(at, ENTRY_SIZE + _PEEK)
                 number, length, ident = ENTRY.unpack_from(found)
@@ -280,7 +280,7 @@ class PackWriter:
             if not places or self._process != os.getpid():
                 return taken
             with storage_errors(f"read pack {self.store.directory}"):
-                file = self._drain()
+                file = self._with(max(at for _, at in places))
                 with mmap(file.descriptor, file.size, access=ACCESS_READ) as pages:
                     for key, at in places:
                         number, length, ident = ENTRY.unpack_from(pages, at)
@@ -354,6 +354,10 @@ class PackWriter:
             raise
         except OSError as error:
             raise typed(f"write to {self.store.directory}", error) from error
+
+    def _with(self, at: int) -> AppendFile:
+        """The file, in which the entry that begins there is written: on a full disk what was written can be read."""
+        return self._file if self._file is not None and at < self._file.size else self._drain()
 
     def _drain(self) -> AppendFile:
         """Write the tail; the file. After an OSError the tail is still there."""

@@ -130,6 +130,9 @@ def test_a_full_disk_loses_nothing_that_was_put(store: ObjectStore, monkeypatch:
         for attempt in (writer.flush, writer.seal):
             with pytest.raises(StorageFull):
                 attempt()
+        # What was written before can still be read.
+        assert store.read(first) == b"first"
+        assert store.read_many([first]) == [b"first"]
     writer.seal()
     assert ObjectStore(store.directory).read_many([first, second]) == [b"first", b"second"]
     assert not list(store.check())
