@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cas.catalog.database import Database
+from cas.catalog.database import CatalogDamaged, Database
 from cas.catalog.folding import Folding
 from cas.catalog.recent import Recent
 from cas.catalog.refs import RefQueries
@@ -66,6 +66,7 @@ class Catalog:
         self._recent: dict[tuple[str, str], Recent] = {}
         self.folding = Folding()
         self._checked: set[tuple[str, str]] = set()
+        self._asked: dict[tuple[str, str], RefLog] = {}
 
     @property
     def lock(self) -> object:
@@ -146,28 +147,58 @@ class Catalog:
         """
         with self.database.lock:
             key = (log.project, log.domain)
-            if not probe and key in self._heads:
-                return self._take_own(log, key)
-            before = self._heads.get(key, _START)
-            own = self._taken(key)
+            self._asked[key] = log
+            if not probe and key in self._heads and not self.database.lost:
+                return self._renewing(lambda: self._take_own(log, key), key)
+            return self._renewing(lambda: self._look(log, key), key)
+
+    def _renewing(self, taking_in: Callable[[], Position], key: tuple[str, str]) -> Position:
+        """Take something in. Where the file cannot be written (a full disk, a file of somebody else's) that is done in
+        memory, and where it is damaged in a new one.
+        """
+        if not self.database.lost:
+            try:
+                return taking_in()
+            except CatalogDamaged:
+                pass
+            except sqlite3.OperationalError:
+                self._renew(in_memory=True)
+                return self._heads[key]
+        try:
+            self._renew(in_memory=False)
+        except (CatalogDamaged, sqlite3.OperationalError):
+            self._renew(in_memory=True)
+        return self._heads[key]
+
+    def _renew(self, *, in_memory: bool) -> None:
+        """Begin anew, with every log that was asked about."""
+        self.database.renew(in_memory=in_memory)
+        self._forget()
+        self._checked.clear()
+        for key, log in self._asked.items():
+            self._look(log, key)
+
+    def _look(self, log: RefLog, key: tuple[str, str]) -> Position:
+        before = self._heads.get(key, _START)
+        own = self._taken(key)
+        position = self.position(log)
+        if own and own[0].number == position[0] + 1 and own[0].previous == position[1]:
+            self._apply(log, own)
+            self._let_go(key)
             position = self.position(log)
-            if own and own[0].number == position[0] + 1 and own[0].previous == position[1]:
-                self._apply(log, own)
-                self._let_go(key)
-                position = self.position(log)
-            if key not in self._checked:
-                # Once per process: is this the log that the catalog was made from, or one restored from elsewhere?
-                self._checked.add(key)
-                if position[0] and not log.has(position[0]):
-                    self.database.rebuild()
-                    position = _START
-            if log.has(position[0] + 1) or (position == _START and log.folded):
-                self._read_on(log, position)
-                position = self.position(log)
-            if position[:2] != before[:2]:
-                self._recent.pop(key, None)
-            self._heads[key] = position
-            return position
+        if key not in self._checked:
+            # Once per process: is this the log that the catalog was made from, or one restored from elsewhere?
+            self._checked.add(key)
+            if position[0] and not log.has(position[0]):
+                self.database.rebuild()
+                position = _START
+        if log.has(position[0] + 1) or (position == _START and log.folded):
+            self._read_on(log, position)
+            position = self.position(log)
+        if position[:2] != before[:2]:
+            self._recent.pop(key, None)
+        self._heads[key] = position
+        return position
 
     def _take_own(self, log: RefLog, key: tuple[str, str]) -> Position:
         own = self._taken(key)
@@ -249,10 +280,17 @@ class Catalog:
                 from cas.catalog.spans import SpanQueries
 
                 self._spans = SpanQueries(lambda: self.database.connection, self._read_many)
-            if self._spans.has_pending():
-                with self.database.writing(many=True):
-                    self._spans.intake().pending()
+            try:
+                self._read_spans(self._spans)
+            except (CatalogDamaged, sqlite3.OperationalError) as error:
+                self._renew(in_memory=not isinstance(error, CatalogDamaged))
+                self._read_spans(self._spans)
             return self._spans
+
+    def _read_spans(self, spans: SpanQueries) -> None:
+        if spans.has_pending():
+            with self.database.writing(many=True):
+                spans.intake().pending()
 
     def _one_by_one(self, idents: Sequence[bytes]) -> list[bytes]:
         from cas.objects.ids import Kind, ObjectId
@@ -262,11 +300,14 @@ class Catalog:
     def reopen(self) -> None:
         """Start afresh in a process just forked."""
         self.database.reopen()
+        self._forget()
+        self.folding = Folding()
+
+    def _forget(self) -> None:
         self._written.clear()
         self._named.clear()
         self._heads.clear()
         self._recent.clear()
-        self.folding = Folding()
 
     def close(self) -> None:
         """Take in what this process wrote last, where that is much, so that the next one need not; write the

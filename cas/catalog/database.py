@@ -5,18 +5,70 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
 
 from cas.catalog.schema import SCHEMA, SCHEMA_VERSION
-from cas.errors import UsageError
+from cas.errors import StorageError, UsageError
 
-__all__ = ["Database"]
+__all__ = ["CatalogDamaged", "Database"]
 
 _CACHE = 32 << 10  # KiB of pages at most: random look-ups among 100,000 refs touch more than the usual 2 MiB
 # While rows come in by the million: ids are random, so each batch changes pages all over their indexes, and these go
 # through the write-ahead log again and again where the cache does not hold them.
 _BULK = 128 << 10
+
+
+class CatalogDamaged(StorageError):
+    """SQLite found the file damaged in the middle of a question. The file is gone by now, and made anew by the next."""
+
+
+def _told(method: Callable[..., Any]) -> Any:
+    """The same method of a cursor, which tells its connection when SQLite finds the file damaged."""
+
+    @wraps(method)
+    def told(cursor: _Cursor, *arguments: Any) -> Any:
+        try:
+            return method(cursor, *arguments)
+        except sqlite3.DatabaseError as error:
+            cursor.connection.seen(error)
+            raise
+
+    return told
+
+
+class _Cursor(sqlite3.Cursor):
+    """A page is read when a row of it is asked for, so that damage shows in any of these."""
+
+    if TYPE_CHECKING:
+        connection: _Connection
+    else:
+        execute, executemany = _told(sqlite3.Cursor.execute), _told(sqlite3.Cursor.executemany)
+        fetchone, fetchmany = _told(sqlite3.Cursor.fetchone), _told(sqlite3.Cursor.fetchmany)
+        fetchall, __next__ = _told(sqlite3.Cursor.fetchall), _told(sqlite3.Cursor.__next__)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose cursors tell ``on_damage`` when they find the file damaged."""
+
+    on_damage: Callable[[sqlite3.DatabaseError], None] | None = None
+
+    # The base's own ways make a cursor of the base.
+    def execute(self, sql: str, parameters: Any = ()) -> Any:
+        """As its base has it."""
+        return self.cursor(_Cursor).execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any) -> Any:
+        """As its base has it."""
+        return self.cursor(_Cursor).executemany(sql, parameters)
+
+    def seen(self, error: sqlite3.DatabaseError) -> None:
+        """Take note of an error of a cursor. Raises CatalogDamaged."""
+        # SQLITE_CORRUPT and SQLITE_NOTADB have no class of their own; whatever else goes wrong has.
+        if type(error) is sqlite3.DatabaseError and self.on_damage is not None:
+            self.on_damage(error)
 
 
 class Database:
@@ -30,6 +82,7 @@ class Database:
         self.lock = threading.RLock()
         self._path = path
         self._owner = owner
+        self.lost = False
         self._connection: sqlite3.Connection | None = self._open()
 
     @property
@@ -53,7 +106,7 @@ class Database:
 
     def _fitting(self, path: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            path, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=256
+            path, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=256, factory=_Connection
         )
         try:
             row = None
@@ -68,7 +121,17 @@ class Database:
         except BaseException:
             connection.close()
             raise
+        connection.on_damage = partial(self._damaged, path)
         return connection
+
+    def _damaged(self, path: str, error: sqlite3.DatabaseError) -> None:
+        if path == self._path:
+            with suppress(OSError):
+                self._remove()
+        self.lost = True
+        raise CatalogDamaged(
+            f"the catalog {path} is damaged: {error}", hint="run it again: the catalog is made anew from the ref log"
+        ) from error
 
     def _stamp(self) -> str:
         return f"{SCHEMA_VERSION} {self._owner}"
@@ -118,6 +181,15 @@ class Database:
             finally:
                 if many:
                     self.connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+
+    def renew(self, *, in_memory: bool) -> None:
+        """Begin with empty tables: in the place of a damaged file, or in memory where the file cannot be written."""
+        with self.lock:
+            self.close()
+            if in_memory:
+                self._path = None
+            self.lost = False
+            self._connection = self._open()
 
     def reopen(self) -> None:
         """A connection of its own, for a process just forked: SQLite's must not be shared across fork."""
