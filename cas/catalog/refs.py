@@ -248,7 +248,9 @@ class RefQueries:
             self._connect()
             .execute(
                 "SELECT COUNT(*) FROM (SELECT DISTINCT v.ref, v.version FROM version AS v JOIN ref ON ref.id = v.ref"
-                " WHERE ref.name = ? AND ref.tip IS NOT NULL)",
+                " WHERE ref.name = ? AND ref.tip IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tomb WHERE tomb.ref = v.ref"
+                " AND tomb.alias IS NULL AND (tomb.version IS NULL OR tomb.version = v.version)"
+                " AND (tomb.stamp, tomb.writing) >= (v.stamp, v.writing)))",
                 (name_id,),
             )
             .fetchone()[0]
