@@ -30,7 +30,7 @@ class AliasNames:
             return []
         partition = version.ref.rpartition("#")[0]
         if partition not in self._known:
-            self._known[partition] = self._repository.aliases(partition)
+            self._known[partition] = self._repository.aliases(version)
         return sorted(alias for alias, target in self._known[partition].items() if target == version.version)
 
 

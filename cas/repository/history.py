@@ -138,10 +138,14 @@ def declaration(repository: Repository, name: str) -> NameInfo | None:
     return _info(repository, full) if repository.catalog.refs.declared(full) is not None else None
 
 
-def aliases(repository: Repository, ref: str) -> dict[str, str]:
-    """The aliases of the exact partition that a ref resolves to; those in conflict give versions joined by ``|``."""
-    repository, ref = _place(repository, ref)
-    version = resolving.resolve(repository, ref)
+def aliases(repository: Repository, ref: str | ArtifactVersion) -> dict[str, str]:
+    """The aliases of the exact partition of a version, or of the one that a ref resolves to; those in conflict give
+    versions joined by ``|``."""
+    if isinstance(ref, ArtifactVersion):
+        repository, version = ref._repository, ref  # the remote's or the past's, where it is a version there
+    else:
+        repository, ref = _place(repository, ref)
+        version = resolving.resolve(repository, ref)
     if version.name is None or version.partition is None:
         return {}
     number = repository.catalog.refs.ref_number(

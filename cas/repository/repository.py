@@ -239,8 +239,8 @@ class Repository:
         """The names that match a glob, sorted."""
         return history.names(self, pattern)
 
-    def aliases(self, ref: str) -> dict[str, str]:
-        """``{alias: version}`` of the exact partition that a ref resolves to."""
+    def aliases(self, ref: str | ArtifactVersion) -> dict[str, str]:
+        """``{alias: version}`` of the exact partition of a version, or of the one that a ref resolves to."""
         return history.aliases(self, ref)
 
     def at(self, when: str | date | datetime) -> Repository:

@@ -227,6 +227,11 @@ def test_ls(flights: Cas) -> None:
     assert lines[0].startswith("flights   @origin,time:month")
     assert "2 partitions  3 versions" in lines[0]
     assert [name["name"] for name in parsed(flights("ls", "--json", "fl*"))] == ["flights"]
+    (oldest,) = parsed(flights("log", "--json", "flights@origin=EWR,time=2013-01"))[1:]
+    ok(flights("rm", oldest["ref"], "--yes"))
+    assert parsed(flights("ls", "--json", "fl*"))[0]["versions"] == 2
+    ok(flights("put", "--value", '"EWR raw"', "flights@origin=EWR,time=2013-01"))
+    assert parsed(flights("ls", "--json", "fl*"))[0]["versions"] == 3
 
 
 def test_ls_of_a_name_lists_its_partitions(flights: Cas) -> None:
@@ -246,6 +251,26 @@ def test_log(flights: Cas) -> None:
     line = ok(flights("log", "flights@origin=EWR,time=2013-01")).splitlines()[1]
     assert line.startswith(found[1]["id"][:12])
     assert "(first)" in line
+
+
+def test_log_of_everything_after_a_name_was_deleted(flights: Cas) -> None:
+    ok(flights("alias", "settings", "prod"))
+    ok(flights("rm", "flights", "--yes"))
+    lines = ok(flights("log")).splitlines()
+    assert len(lines) == 4
+    assert "settings#" in lines[0]
+    assert "(prod)" in lines[0]
+    assert "flights@origin=EWR,time=2013-01#" in lines[1]
+
+
+def test_log_shows_the_aliases_of_the_very_partition(flights: Cas) -> None:
+    ok(flights("put", "--value", "1", "mixed@k=1"))
+    ok(flights("put", "--value", "2", "mixed"))
+    ok(flights("put", "--value", "2", "mixed@k=1"))  # now the newest that “mixed” stands for
+    ok(flights("alias", "mixed@k=1", "prod"))
+    with_keys, without, _ = ok(flights("log", "mixed")).splitlines()
+    assert "(prod)" in with_keys
+    assert "(prod)" not in without
 
 
 def test_resolve_prints_ids_alone(flights: Cas) -> None:
