@@ -18,7 +18,7 @@ _SECTION = re.compile(r"\[(\w+)\]", re.ASCII)
 
 
 class Config(NamedTuple):
-    """The settings of one repository. ``grace_days`` is how long span outputs keep their bytes."""
+    """The settings of one repository; ``settings`` is all that the file holds."""
 
     id: str
     project: str
