@@ -18,7 +18,7 @@ from cas.storage.durable import fsync_directory, fsync_file, storage_errors, typ
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
 
-__all__ = ["live", "open_packs", "opened", "salvage", "search_open"]
+__all__ = ["left", "live", "open_packs", "opened", "salvage", "search_open"]
 
 _WINDOW = 256 * 1024
 _TOLD = frozenset({Kind.SPAN, Kind.ARTIFACT})
@@ -34,6 +34,14 @@ def live(directory: Path, kind: Kind, but: Collection[Path] = ()) -> Iterator[tu
             for entry in scan(content):
                 if entry.kind is kind:
                     yield entry.id, payload_of(content, entry)
+
+
+def left(directory: Path, kind: Kind) -> Iterator[ObjectId]:
+    """As :func:`live`, the ids alone, and only of packs whose writer died: nobody holds their lock."""
+    for path in open_packs(directory):
+        with opened(path) as content:
+            if isinstance(content, _OpenFile) and content.left():
+                yield from (entry.id for entry in scan(content) if entry.kind is kind)
 
 
 def search_open(directory: Path, key: bytes) -> tuple[Kind, bytes] | None:
@@ -132,6 +140,15 @@ class _OpenFile:
 
     def __len__(self) -> int:
         return self._size
+
+    def left(self) -> bool:
+        """Whether its writer is gone. A salvager that looks at this very moment passes it over until its next turn."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:  # held, or a file system that has no locks and tells nothing
+            return False
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        return True
 
     def __getitem__(self, span: slice, /) -> bytes:
         start, stop, _ = span.indices(self._size)

@@ -271,6 +271,12 @@ class ObjectStore:
             writer.flush()
         return live(self.directory, kind)
 
+    def left(self, kind: Kind) -> set[ObjectId]:
+        """The ids of the objects of a kind in packs that dead processes left open."""
+        from cas.objects.salvage import left
+
+        return set(left(self.directory, kind))
+
     def merge(self) -> int:
         """Merge packs where many of one size have piled up; how many went away."""
         packs = self.packs

@@ -6,6 +6,7 @@ Told by the records in open packs, and by the closings that those list. Where th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cas import clock
@@ -31,13 +32,15 @@ class LiveSpan:
         self.closings: dict[bytes, SpanClose] = {}
         self.note: SpanClose | None = None
         self.running = False
+        self.left = False
         self.logged: list[SpanOutput] = []
 
     @property
     def info(self) -> SpanInfo:
         """It, as the catalog would say it."""
         if self.running or not self.closings:
-            return opened_info(self.id, self.opened)
+            opened = opened_info(self.id, self.opened)
+            return replace(opened, status="abandoned", error=records.ABANDONED) if self.left else opened
         earlier = {one.previous for one in self.closings.values()}
         closing, last = [(ident, one) for ident, one in self.closings.items() if ident not in earlier][-1]
         return opened_info(self.id, self.opened, closing, last)
@@ -99,6 +102,10 @@ def live_spans(repository: Repository) -> dict[bytes, LiveSpan]:
         del found[known]
     for open_here in running:
         found[open_here].running = True
+    if any(not (one.running or one.closings) for one in found.values()):
+        # Nobody writes their ends before the next writer comes, who has not come yet.
+        for ident in repository.objects.left(Kind.SPAN) & found.keys():
+            found[ident].left = True
     _add_logged(repository, {ident: one for ident, one in found.items() if not (one.running or one.closings)})
     return dict(sorted(found.items(), key=lambda item: (item[1].opened.time, item[0])))
 

@@ -157,7 +157,7 @@ def _abandon(repository: Repository, story: _Story, span: bytes) -> ObjectId:
         SpanId(ObjectId(span)),
         "abandoned",
         repository.session.tick(),
-        {"type": "Abandoned", "message": "its process ended without closing it"},
+        records.ABANDONED,
         so_far.inputs if so_far else [],
         [*(so_far.outputs if so_far else []), *story.logged.get(span, [])],
         so_far.parents if so_far else [opened.parent] if opened.parent else [],

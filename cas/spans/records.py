@@ -11,7 +11,9 @@ from cas.errors import CodecError, TypeMismatch
 from cas.objects import canonical
 from cas.objects.ids import ArtifactId, ObjectId, SpanId
 
-__all__ = ["Declared", "Intent", "SpanClose", "SpanInput", "SpanOpen", "SpanOutput", "decode", "encode"]
+__all__ = ["ABANDONED", "Declared", "Intent", "SpanClose", "SpanInput", "SpanOpen", "SpanOutput", "decode", "encode"]
+
+ABANDONED = {"type": "Abandoned", "message": "its process ended without closing it"}
 
 
 class SpanOpen(NamedTuple):

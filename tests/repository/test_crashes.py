@@ -143,6 +143,9 @@ def test_a_span_killed_at_every_step(tmp_path: Path) -> None:
     step = 1
     while dies_at(step, work):
         repository = cas.open(tmp_path / "r")
+        for name in acknowledged(said):  # who only reads is told, too
+            assert repository.span_info(name).status in ("abandoned", "ok")
+            assert {one.status for one in repository.spans()} <= {"abandoned", "ok"}
         repository.put(step, "alive")  # a writer settles what the dead one left
         for name in acknowledged(said):
             info = repository.span_info(name)
