@@ -19,7 +19,7 @@ from cas.refs.entries import DeclareEntry, Entry, SpanEntry, VersionEntry
 from cas.refs.names import Name
 from cas.refs.partitions import Partition
 from cas.refs.stamps import Stamps, WriteIds
-from cas.repository import publishing
+from cas.repository import publishing, transaction
 from cas.repository.intents import intent_of, publish_closed
 from cas.repository.known import Known, Said, check_names
 from cas.repository.publishing import Target, Wish
@@ -60,6 +60,7 @@ class ActiveSpan:
     ) -> None:
         if not isinstance(label, str) or not label:
             raise SpanError(f"a span's label is a text that is not empty, not {label!r}")
+        transaction.check_metadata(metadata)
         self._repository = repository
         self._label = label
         self._metadata = dict(metadata or {})
@@ -222,6 +223,12 @@ class ActiveSpan:
         if self._closed:
             raise SpanError(
                 f"span {self._label!r} is closed", hint="enter it again to add to it: with repo.span_again(id):"
+            )
+        if self._process != os.getpid():
+            # It would stay in this process's copy of the span, which never closes.
+            raise SpanError(
+                f"span {self._label!r} runs in process {self._process}, which forked this one",
+                hint="open a span here, which counts as inside it: with repo.span(…):",
             )
 
     # --- opening and closing ---------------------------------------------------------------------

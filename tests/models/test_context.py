@@ -319,7 +319,7 @@ def test_a_crash_leaves_what_was_logged_readable(tmp_path):
         assert cas.read_span(run).status == status
 
     with cas.open(tmp_path) as repository:
-        look("open")  # nobody wrote since: that its process is dead is not known yet
+        look("abandoned")  # nobody wrote since, but nobody holds its lock any more
         cas.put(1, "next")  # the next writer takes over what the dead one left
         look("abandoned")
         assert repository.fsck().ok

@@ -267,6 +267,26 @@ def test_a_forked_child_keeps_the_parent_and_publishes_itself(repository: cas.Re
     assert repository.fsck().ok
 
 
+def test_a_forked_child_is_told_that_the_span_is_not_its_own(repository: cas.Repository) -> None:
+    with repository.span("parent") as parent:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                with pytest.raises(SpanError, match="forked"):
+                    repository.put("lost", "child")
+                with pytest.raises(SpanError, match="forked"):
+                    parent.log("lost", "label")
+                with repository.span("its own"):
+                    repository.put("made", "child")
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+    assert repository.get("child") == "made"
+    assert repository.outputs(parent.id) == []
+
+
 def test_the_commit_of_the_working_directory(
     repository: cas.Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
