@@ -1,6 +1,7 @@
 """A repository of its own for each test."""
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -22,5 +23,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from cas.repository import current
 
     monkeypatch.chdir(tmp_path)
+    # Whatever tests before this one left in use.
     monkeypatch.setattr(current, "_process_wide", [])
+    monkeypatch.setattr(current, "_CURRENT", ContextVar("nowhere", default=None))
     return tmp_path
