@@ -13,7 +13,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cas.catalog.refs import Row
-from cas.errors import UsageError
+from cas.errors import CorruptObject, ObjectNotFound, UsageError
 from cas.literals import registry
 from cas.literals.literal import literal_ids
 from cas.objects.ids import Kind, object_id
@@ -256,9 +256,13 @@ def _held(
     """The artifact of a tip, where it holds the same literal with the same metadata and cards."""
     if tip is None or tip.literal != literal.id:
         return None
-    if not meta and not cards and tip.artifact == object_id(Kind.ARTIFACT, encode_records((literal,))[0]):
-        return tip.artifact  # the usual record, which need not be read
-    record = repository.record(tip.artifact)
+    usual = not meta and not cards and tip.artifact == object_id(Kind.ARTIFACT, encode_records((literal,))[0])
+    if usual and repository.objects.contains(tip.artifact):
+        return tip.artifact  # which need not be read
+    try:
+        record = repository.record(tip.artifact)
+    except (CorruptObject, ObjectNotFound):
+        return None  # putting it again is the cure
     return tip.artifact if record.meta == meta and record.cards == cards else None
 
 
