@@ -33,7 +33,7 @@ from cas.storage.durable import storage_errors
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
 
-__all__ = ["Damage", "check", "check_open"]
+__all__ = ["Damage", "check", "check_open", "sound_entries"]
 
 
 class Damage(NamedTuple):
@@ -130,6 +130,11 @@ def _check_pack(pack: Pack, maps: list[tuple[str, ScannedEntry]]) -> Iterator[Da
         whole and pack.pages[pack.end :] != footer(pack.end, places, pack.replaced, mapped)
     ):
         yield Damage(pack.name, pack.end, None, None, "its index is not the one of its entries")
+
+
+def sound_entries(pack: Pack) -> Iterator[ScannedEntry]:
+    """The entries of a pack that are as they were written."""
+    return (entry for entry in _entries(pack) if not isinstance(entry, Damage))
 
 
 def _entries(pack: Pack) -> Iterator[ScannedEntry | Damage]:

@@ -21,9 +21,9 @@ from cas.storage.durable import storage_errors, typed
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
 
-__all__ = ["merge"]
+__all__ = ["LOCK", "MERGING", "merge"]
 
-_LOCK = "merge.lock"
+LOCK = "merge.lock"
 # Not ".open": copies of records tell no story of running spans, so a salvager must not read one into them.
 MERGING = ".merging"
 _FIRST_CLASS = 64 * 1024
@@ -39,7 +39,7 @@ def merge(store: ObjectStore) -> int:
     if not _crowd(store.packs, store.limits):
         return 0
     with storage_errors(f"merge packs in {store.directory}"):
-        lock = os.open(store.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        lock = os.open(store.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for left in store.directory.glob(f"*{MERGING}"):

@@ -295,6 +295,12 @@ class ObjectStore:
 
         return check(self, progress)
 
+    def put_aside(self, damage: Iterable[Damage]) -> list[str]:
+        """Rename sealed packs with damage after copying what is sound of them; what they are called now."""
+        from cas.objects.repair import put_aside
+
+        return put_aside(self, damage)
+
     def check_open(self) -> tuple[int, list[Damage]]:
         """How many objects lie in packs that are still open, anybody's, and which of them are damaged."""
         from cas.objects.check import check_open

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cas.catalog.refs import Row
     from cas.objects.check import Damage
     from cas.repository.repository import Repository
+    from cas.storage.contract import FileInfo
 
 __all__ = ["Problem", "Report", "fsck", "status"]
 
@@ -46,6 +47,8 @@ class Report:
     bytes: int
     segments: int
     problems: tuple[Problem, ...]
+    aside: tuple[str, ...] = ()
+    """The packs that a repair put aside, as they are called now."""
 
     @property
     def ok(self) -> bool:
@@ -54,11 +57,17 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {**asdict(self), "ok": self.ok, "problems": [problem.to_dict() for problem in self.problems]}
+        told = {**asdict(self), "ok": self.ok, "problems": [problem.to_dict() for problem in self.problems]}
+        return told | {"aside": list(self.aside)}
 
 
-def fsck(repository: Repository, progress: Callable[[int, int], None]) -> Report:
-    """Verify every pack, sealed or open, every object, every log segment, and that every ref's objects are there."""
+def fsck(repository: Repository, progress: Callable[[int, int], None], *, repair: bool = False) -> Report:
+    """Verify every pack, sealed or open, every object, every log segment, and that every ref's objects are there.
+
+    ``repair`` then puts packs with damage aside.
+    """
+    if repair:
+        repository.refuse()
     objects = repository.objects
     objects.refresh()
     unsealed, torn = objects.check_open()  # first: what is sealed meanwhile is then read as a pack
@@ -68,6 +77,8 @@ def fsck(repository: Repository, progress: Callable[[int, int], None]) -> Report
         bad = {one.id for one in damage if one.id is not None}
         needs, missing = _needs(repository, bad)
         problems += [_problem(one, needs) for one in damage]
+        # What cannot be read, and lies in no entry that is there: a damaged pack has lost it.
+        missing |= {ident: refs for ident, refs in needs.items() if ident not in bad}
         problems += [
             Problem("missing_object", ident.hex(), "objects", "no pack holds it", tuple(sorted(refs)))
             for ident, refs in missing.items()
@@ -76,14 +87,15 @@ def fsck(repository: Repository, progress: Callable[[int, int], None]) -> Report
     else:
         problems += [_problem(one, {}) for one in damage]
     count = unsealed + sum(len(pack) for pack in objects.packs)
-    return Report(count, _bytes(repository, "objects/"), segments, tuple(problems))
+    size = sum(info.size for info in _packs(repository))
+    aside = objects.put_aside(damage) if repair and damage else []
+    return Report(count, size, segments, tuple(problems), tuple(aside))
 
 
 def _problem(one: Damage, needs: dict[bytes, set[str]]) -> Problem:
     what = one.id.hex() if one.id is not None else one.pack
-    return Problem(
-        "corrupt_object", what, f"{one.pack} at {one.offset}", one.reason, tuple(sorted(needs.get(one.id or b"", ())))
-    )
+    where = one.pack if one.offset is None else f"{one.pack} at {one.offset}"
+    return Problem("corrupt_object", what, where, one.reason, tuple(sorted(needs.get(one.id or b"", ()))))
 
 
 def _check_logs(repository: Repository) -> tuple[int, list[Problem]]:
@@ -177,7 +189,7 @@ def status(repository: Repository) -> Status:
     """Counts and sizes."""
     infos = history.names(repository, "*/*/*")
     spans = repository.spans()
-    packs = [info for info in repository.store.list("objects/") if info.name.endswith((".pack", ".open"))]
+    packs = _packs(repository)
     segments = [info for info in repository.store.list("refs/") if info.name.endswith(".toml")]
     return Status(
         resolving.where(repository),
@@ -195,5 +207,5 @@ def status(repository: Repository) -> Status:
     )
 
 
-def _bytes(repository: Repository, prefix: str) -> int:
-    return sum(info.size for info in repository.store.list(prefix))
+def _packs(repository: Repository) -> list[FileInfo]:
+    return [info for info in repository.store.list("objects/") if info.name.endswith((".pack", ".open"))]

@@ -409,9 +409,14 @@ class Repository:
         """The version that holds an artifact id (32 bytes): the one that ``asked`` named, else the newest."""
         return lineage.version_of(self, artifact, asked)
 
-    def fsck(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
-        """Read and verify everything; damage is listed with the refs that need it. Progress is in bytes."""
-        return checking.fsck(self, progress)
+    def fsck(
+        self, progress: Callable[[int, int], None] = lambda _done, _total: None, *, repair: bool = False
+    ) -> Report:
+        """Read and verify everything; damage is listed with the refs that need it. Progress is in bytes.
+
+        ``repair`` puts packs with damage aside, but for what is sound of them: what is lost can then be put again.
+        """
+        return checking.fsck(self, progress, repair=repair)
 
     def status(self) -> Status:
         """The repository at a glance."""

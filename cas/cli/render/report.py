@@ -9,7 +9,7 @@ from cas.cli.render.text import Style, clean, count, size
 if TYPE_CHECKING:
     from cas.repository.checking import Problem, Report
 
-__all__ = ["report_lines"]
+__all__ = ["next_step", "report_lines"]
 
 NEEDERS = 10
 
@@ -22,7 +22,17 @@ def report_lines(report: Report, style: Style) -> list[str]:
     objects, segments = count(report.objects, "object"), count(report.segments, "ref log segment")
     checked = f"{objects} ({size(report.bytes)}) and {segments} checked"
     verdict = style("ok", fg="green") if report.ok else style(count(len(report.problems), "problem"), fg="red")
-    return [*lines, f"{checked}: {verdict}"]
+    lines.append(f"{checked}: {verdict}")
+    return [*lines, *(f"put aside  objects/{clean(name)}" for name in report.aside)]
+
+
+def next_step(report: Report) -> str | None:
+    """What to do about what is wrong, where something can be done."""
+    if not report.aside and any(problem.kind == "corrupt_object" for problem in report.problems):
+        return "cas fsck --repair puts damaged packs aside; what they have lost can then be put or fetched again"
+    if any(problem.kind in {"corrupt_object", "missing_object"} and problem.needed_by for problem in report.problems):
+        return "put the same content again, or bring it: cas fetch --objects REMOTE:REF"
+    return None
 
 
 def _problem_lines(problem: Problem, style: Style) -> list[str]:
