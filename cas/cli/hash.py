@@ -29,8 +29,12 @@ def hash_file(path: str) -> tuple[str, int]:
                 return hash_stream(stream, progress, parallel=size >= PARALLEL)
     except FileNotFoundError:
         raise NotFound(f"no such file: {path}", hint="standard input is -: … | cas hash -") from None
+    except IsADirectoryError:
+        raise StorageError(f"{path} is a directory", hint=f"hash its files: cas hash {path}/*") from None
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+        from cas.storage.durable import typed
+
+        raise typed(f"read {path}", error) from None
 
 
 def hash_stream(stream: IO[bytes], progress: Progress, *, parallel: bool = False) -> tuple[str, int]:

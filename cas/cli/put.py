@@ -15,7 +15,8 @@ from cas.cli.command import Command, json_option, metadata_option, pass_terminal
 from cas.cli.progress import Progress
 from cas.cli.render.versions import put_line
 from cas.cli.terminal import Terminal
-from cas.errors import CodecError, NotFound, StorageError, UsageError
+from cas.errors import CodecError, NotFound, UsageError
+from cas.storage.durable import typed
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
@@ -54,7 +55,7 @@ def read_source(source: str, form: str | None, spool: Callable[[], Path]) -> Any
     try:
         return _parse(path.read_bytes(), form or "bytes", source)
     except OSError as error:
-        raise StorageError(f"cannot read {source}: {(error.strerror or str(error)).lower()}") from None
+        raise typed(f"read {source}", error) from None
 
 
 def store(

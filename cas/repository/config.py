@@ -52,6 +52,10 @@ def read(root: str) -> Config:
             text = file.read()
     except FileNotFoundError:
         raise NoRepository(f"no repository at {root}", hint="create one: cas init") from None
+    except OSError as error:
+        from cas.storage.durable import typed
+
+        raise typed(f"read {path}", error) from error
     except UnicodeDecodeError:
         raise UnsupportedFormat(f"{path} is not UTF-8 text", hint="mend it by hand: docs/format.md") from None
     return parse(text, root)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from cas import clock
-from cas.errors import NoRepository, UsageError
+from cas.errors import NoRepository, StorageError, UsageError
 from cas.repository import config
 from cas.repository.repository import Repository
 
@@ -66,8 +66,10 @@ def open_repository(
         size = CACHE_BYTES if cache_bytes is None else cache_bytes
         return open_at(text, options=options, cache=cache, cache_bytes=size, author=author, now=now)
     path = Path(text.removeprefix("file://")).expanduser().absolute()
-    root = path if path.name == DIRECTORY or (path / "config.toml").is_file() else path / DIRECTORY
-    if not (root / "config.toml").is_file():
+    here = os.path.isfile(f"{path}/config.toml")  # noqa: PTH113 - where pathlib may not look it raises
+    root = path if path.name == DIRECTORY or here else path / DIRECTORY
+    if not os.path.isfile(f"{root}/config.toml"):  # noqa: PTH113 - where pathlib may not look it raises
+        _check_searchable(str(root))
         raise NoRepository(f"no repository at {path}", hint=f"create one: cas init {path}")
     return Repository(root, author=author, now=now, trust=trust)
 
@@ -79,10 +81,17 @@ def find_root(start: str) -> str:
         root = f"{directory.rstrip('/')}/{DIRECTORY}"
         if os.path.isfile(f"{root}/config.toml"):  # noqa: PTH113 - see above
             return root
+        _check_searchable(root)
         above = os.path.dirname(directory)  # noqa: PTH120 - see above
         if above == directory:
             raise NoRepository(f"no repository at {start} or above", hint="create one: cas init")
         directory = above
+
+
+def _check_searchable(root: str) -> None:
+    """Raises StorageError where a repository may be, and this user may not look."""
+    if os.path.isdir(root) and not os.access(root, os.X_OK):  # noqa: PTH112 - see above
+        raise StorageError(f"cannot look into {root}: permission denied", hint=f"see who may: ls -ld {root}")
 
 
 def create_or_open(path: str | os.PathLike[str], *, create: bool) -> Repository:

@@ -58,8 +58,16 @@ def typed(action: str, error: OSError) -> StorageError:
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         return StorageFull(f"cannot {action}: {reason}", hint="free some space, then run it again")
-    hint = f"see who may: ls -ld {error.filename or '.cas'}" if isinstance(error, PermissionError) else None
+    hint = f"see who may: ls -ld {_there(error.filename or '.cas')}" if isinstance(error, PermissionError) else None
     return StorageError(f"cannot {action}: {reason}", hint=hint)
+
+
+def _there(path: str | bytes | int) -> str:
+    """The path, or of one that is not there yet the directory that should hold it."""
+    shown = os.fsdecode(path) if isinstance(path, str | bytes) else "."
+    while shown and not os.path.lexists(shown):
+        shown = os.path.dirname(shown)  # noqa: PTH120 - no pathlib here
+    return shown or "."
 
 
 def fsync_file(descriptor: int) -> None:
@@ -142,6 +150,7 @@ def create_file(path: Path | str, content: bytes | memoryview, temporary: Path |
     except (FileNotFoundError, StorageError):
         raise
     except OSError as error:
+        error.filename = os.fspath(path)  # it may say “.”, of the directory
         raise typed(f"create {path}", error) from error
 
 

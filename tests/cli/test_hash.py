@@ -45,5 +45,6 @@ def test_several_files_print_as_b3sum(
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no such file"):
         hash_file(str(tmp_path / "missing"))
-    with pytest.raises(StorageError, match="is a directory"):
+    with pytest.raises(StorageError, match="is a directory") as refused:
         hash_file(str(tmp_path))
+    assert refused.value.hint == f"hash its files: cas hash {tmp_path}/*"

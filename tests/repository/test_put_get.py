@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ import cas
 from cas.errors import (
     CasError,
     CodecError,
+    NoRepository,
     PartitionError,
     RefNameCollision,
     RefNotFound,
     RefSyntax,
+    StorageError,
     UnknownType,
     UnsafeSerializer,
     UsageError,
@@ -272,3 +275,15 @@ def test_a_version_is_refused_inside_a_span_at_once(repository: cas.Repository) 
         assert repository.put(3, "other", version="a").version == "a"
         assert repository.put(1, "model", version="1").version == "1"
     assert (repository.get("report"), repository.get("other#a"), repository.get("model#1")) == ("kept", 3, 1)
+
+
+def test_a_repository_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".cas").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoRepository):
+        cas.open()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root, who may
+    for path in (None, tmp_path):
+        with pytest.raises(StorageError, match="permission denied") as refused:
+            cas.open(path)
+        assert refused.value.hint == f"see who may: ls -ld {tmp_path}/.cas"

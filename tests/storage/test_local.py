@@ -134,3 +134,14 @@ def test_write_all_goes_on_after_short_writes(tmp_path: Path, monkeypatch: pytes
     durable.write_views(descriptor, [b"abc", memoryview(b"defg"), b"h"])
     os.close(descriptor)
     assert path.read_bytes() == b"0123456789abcdefgh"
+
+
+def test_who_may_not_is_told_where_to_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", ".")
+
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr(durable, "_create_nameless", refuse)
+    with pytest.raises(StorageError) as refused:
+        LocalStore(tmp_path).create("a/b", b"1")
+    assert refused.value.hint == f"see who may: ls -ld {tmp_path}/a"
