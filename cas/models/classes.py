@@ -114,6 +114,8 @@ def register_model(
                 f"{target.__qualname__} is not a dataclass, attrs class or pydantic model",
                 hint="decorate it with @dataclass, or register a codec for it",
             )
+        from cas.models import codec  # noqa: F401  (imports this module; without it no value is known to be a model)
+
         register_class(ModelClass(target, name, check_version(target, version), config, migrate), formerly)
         return target
 

@@ -190,4 +190,6 @@ def _serve_types(serializer: Serializer[Any]) -> None:
 for _codec in (SERIALIZED, STORED):
     registry.register(_codec)
 on_register(_serve_types)
+# Figures have a given serializer and no codec: they are values before somebody asks for that serializer.
+registry.serve(SERIALIZED.type, SERIALIZED.version, "plotly.basedatatypes.BaseFigure", subclasses=True)
 outside.reads(read_from)

@@ -70,6 +70,8 @@ class Serializer(ABC, Generic[T]):
         for kind in self.types:
             if kind is not object:
                 _BY_TYPE.setdefault(kind, self)
+        from cas.models import kept  # noqa: F401  (imports this module; it makes the types values like any other)
+
         for listener in _LISTENERS:
             listener(self)
         return self
@@ -92,12 +94,17 @@ def find_serializer(name: str) -> Serializer[Any]:
 
 
 def serializer_for_type(kind: type) -> Serializer[Any] | None:
-    """The serializer registered for a class or the nearest of its bases, if any."""
-    for known in _type_names(kind):
-        found = _BY_TYPE.get(known)
-        if found is not None:
-            return found
-    return None
+    """The serializer registered for a class or the nearest of its bases, if any; the given ones count, too."""
+    found = _for_type(kind)
+    if found is None:
+        from cas.models import formats  # noqa: F401  (imports this module; loaded on the first need)
+
+        found = _for_type(kind)
+    return found
+
+
+def _for_type(kind: type) -> Serializer[Any] | None:
+    return next((_BY_TYPE[known] for known in _type_names(kind) if known in _BY_TYPE), None)
 
 
 def chain_for(declared: Serializer[Any] | Iterable[Serializer[Any]]) -> tuple[Serializer[Any], ...]:
