@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-__all__ = ["SpanRow", "ask", "id_of", "insert", "is_plain", "label_of", "pack", "replace", "stored", "unpack"]
+__all__ = ["SpanRow", "ask", "forget", "id_of", "insert", "is_plain", "label_of", "pack", "replace", "stored", "unpack"]
 
 _ASKED = 500  # ids in one question: SQLite takes 999 parameters
 _HEAD = 37  # bytes before the label of a packed span
@@ -115,6 +115,15 @@ def insert(database: sqlite3.Connection, rows: Sequence[SpanRow]) -> None:
 def replace(database: sqlite3.Connection, rows: Iterable[SpanRow]) -> None:
     """Change how spans ended."""
     database.executemany(_REPLACE, [(row.status, row.closed, pack(row), row.id) for row in rows])
+
+
+def forget(database: sqlite3.Connection, ident: bytes) -> None:
+    """Take a span away. Those inside it keep the number of their parent."""
+    database.execute(
+        "INSERT INTO expected SELECT id, seq FROM span WHERE id = ? AND seq IN (SELECT up FROM span)",
+        (ident,),
+    )
+    database.execute("DELETE FROM span WHERE id = ?", (ident,))
 
 
 def stored(database: sqlite3.Connection, idents: Sequence[bytes]) -> dict[bytes, SpanRow]:

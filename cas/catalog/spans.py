@@ -62,6 +62,11 @@ class SpanQueries:
         """Those of the ids whose spans were taken in."""
         return self.intake().known("span", spans)
 
+    def parents(self, spans: Iterable[bytes]) -> set[bytes]:
+        """Those of the ids that others may have as their parent here: also of spans that are not here themselves."""
+        idents, intake = list(spans), self.intake()
+        return intake.known("span", idents) | intake.known("expected", idents)
+
     # --- asking ----------------------------------------------------------------------------------
 
     def taken(self, closings: Sequence[bytes]) -> set[bytes]:

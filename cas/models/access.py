@@ -64,16 +64,23 @@ def read_many(cls: type, artifacts: Iterable[str], *, lazy: bool = False) -> lis
 
 def find(repository: Repository, artifact: str) -> ArtifactVersion:
     """The version of an artifact id, prefix or ref, noted as an input of the current span."""
-    if len(artifact) == 64:
-        try:
-            version = ArtifactVersion(repository, bytes.fromhex(artifact), None)
-            _ = version.literal
-        except (ValueError, ObjectNotFound, TypeMismatch):
-            pass  # a name of 64 characters, a literal's id, or nothing: resolving says which
-        else:
-            note(repository, version)
-            return version
-    return repository.resolve(artifact)
+    version = by_id(repository, artifact)
+    if version is None:
+        return repository.resolve(artifact)
+    note(repository, version)
+    return version
+
+
+def by_id(repository: Repository, artifact: str) -> ArtifactVersion | None:
+    """The version of a whole artifact id; None where the text is something else, which resolving says."""
+    if len(artifact) != 64:
+        return None
+    try:
+        version = ArtifactVersion(repository, bytes.fromhex(artifact), None)
+        _ = version.literal
+    except (ValueError, ObjectNotFound, TypeMismatch):
+        return None  # a name of 64 characters, a literal's id, or nothing
+    return version
 
 
 def note(repository: Repository, version: ArtifactVersion) -> None:

@@ -136,8 +136,11 @@ def _in_thread(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
 
 
 def _spans_in_thread(function: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    def found(*args: P.args, **kwargs: P.kwargs) -> R:
+        return _mine(function(*args, **kwargs))
+
     async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return _mine(await threaded(function, *args, **kwargs))
+        return await threaded(found, *args, **kwargs)
 
     call.__name__ = call.__qualname__ = function.__name__
     call.__doc__ = f"As :func:`cas.{function.__name__}`."

@@ -11,14 +11,17 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cas.catalog.rows import SpanRow
-from cas.errors import ArtifactError, SpanError
+from cas.catalog.spans import SpanQueries
+from cas.errors import SpanError
 from cas.models import access
-from cas.models.tree import SpanId, locate
+from cas.models.below import below
+from cas.models.inflight import elsewhere
+from cas.models.tree import SpanId, locate, places
 from cas.objects.ids import Kind, ObjectId
 from cas.objects.ids import SpanId as SpanBytes
 from cas.refs.entries import Entry, SpanEntry
 from cas.refs.stamps import Stamps, WriteIds
-from cas.repository import lineage, publishing
+from cas.repository import lineage, publishing, resolving
 from cas.repository.current import current
 from cas.repository.info import SpanInfo
 from cas.spans import records
@@ -50,15 +53,13 @@ def plan_delete_span(span_id: SpanId) -> Deletion:
 def delete_span(span_id: SpanId) -> Deletion:
     """Delete a span, the spans below it and their labelled artifacts. What they published stays under its refs.
 
-    Raises SpanError while one of them is open.
+    Raises SpanError while one of them is open, or part of a run that goes on in another process.
     """
     repository = current()
     with repository.lock:
         repository.session.writer()  # refused where the repository can only be read
         plan, rows = _plan(repository, span_id)
-        for row in rows:
-            if row.status == "open":
-                raise SpanError(f"span {row.label!r} ({row.id.hex()[:12]}) is open", hint="close it before deleting it")
+        _check_over(repository, rows)
         _publish(repository, [_closing(repository, row, "deleted") for row in rows], rows)
         return plan
 
@@ -74,15 +75,13 @@ def delete_artifact(artifact: str) -> Deletion:
     """Delete an artifact. By its id: its label in the span that made it, and every version that holds it; by a ref:
     that version alone.
 
-    Raises ArtifactError while that span is open.
+    Raises SpanError while that span is open, or part of a run that goes on in another process.
     """
     repository = current()
     with repository.lock:
         repository.session.writer()
         plan, rows, labels = _plan_artifact(repository, artifact)
-        for row in rows:
-            if row.status == "open":
-                raise ArtifactError(f"span {row.label!r}, which made {artifact}, is open", hint="close it first")
+        _check_over(repository, rows)
         closings = [_closing(repository, row, row.status, labels[row.id]) for row in rows if labels.get(row.id)]
         for ref in plan.refs:
             repository.delete(ref)
@@ -92,8 +91,9 @@ def delete_artifact(artifact: str) -> Deletion:
 
 def _plan(repository: Repository, span_id: SpanId) -> tuple[Deletion, list[SpanRow]]:
     ident, queries, root = locate(repository, span_id)
-    rows = [root, *queries.descendants(ident)]
-    links = [row for row in (*queries.outputs(ident), *queries.outputs_below(ident)) if row.name is not None]
+    tree = below(repository)
+    rows = [root, *tree.descendants(ident)]
+    links = [row for row in (*queries.outputs(ident), *tree.outputs_below(ident)) if row.name is not None]
     artifacts = [link.artifact for link in links if link.artifact is not None]
     gone = {row.id for row in rows}
     plan = Deletion(
@@ -103,24 +103,37 @@ def _plan(repository: Repository, span_id: SpanId) -> tuple[Deletion, list[SpanR
 
 
 def _plan_artifact(repository: Repository, artifact: str) -> tuple[Deletion, list[SpanRow], dict[bytes, list[str]]]:
-    from cas.repository import history, resolving
-
-    history.catch_up_all(repository)
-    version = access.find(repository, artifact)
+    # Not read as the current span reads: what is looked at in order to go is no input of anything.
+    version = access.by_id(repository, artifact) or resolving.resolve(repository, artifact)
     ident = bytes.fromhex(version.id)
-    queries = repository.catalog.spans()
     if version.name is not None and not version.id.startswith(artifact):
         return Deletion([], [version.id], [version.ref], _dependents(repository, [ident], set())), [], {}
-    rows = queries.makers(ident)
-    labels = {
-        row.id: [link.name for link in queries.outputs(row.id) if link.artifact == ident and link.name is not None]
-        for row in rows
-    }
-    if version.span is not None and not rows:
-        rows = [locate(repository, version.span)[2]]
+    rows: dict[bytes, SpanRow] = {}
+    labels: dict[bytes, list[str]] = {}
+    for queries in places(repository):
+        for row in queries.makers(ident):
+            if rows.setdefault(row.id, row) is row:
+                outputs = queries.outputs(row.id)
+                labels[row.id] = [one.name for one in outputs if one.artifact == ident and one.name is not None]
     rows_there = [row for row in repository.catalog.refs.versions_of(ident) if resolving.is_live(repository, row)]
     refs = list(dict.fromkeys(resolving.from_row(repository, row).ref for row in rows_there))
-    return Deletion([], [version.id], refs, _dependents(repository, [ident], set())), rows, labels
+    return Deletion([], [version.id], refs, _dependents(repository, [ident], set())), list(rows.values()), labels
+
+
+def _check_over(repository: Repository, rows: Sequence[SpanRow]) -> None:
+    """Raises SpanError where one of the spans is not over: its end, which a tombstone follows, is not in the log."""
+    others = elsewhere(repository)
+    running = (
+        SpanQueries(lambda: others, repository.objects.read_many).known([row.id for row in rows]) if others else ()
+    )
+    for row in rows:
+        if row.status == "open":
+            raise SpanError(f"span {row.label!r} ({row.id.hex()[:12]}) is open", hint="close it before deleting it")
+        if row.id in running:
+            raise SpanError(
+                f"span {row.label!r} ({row.id.hex()[:12]}) is part of a run that goes on in another process",
+                hint="delete it when that run is over: cas span list --status open",
+            )
 
 
 def _dependents(repository: Repository, artifacts: Iterable[bytes], gone: set[bytes]) -> list[SpanInfo]:
@@ -153,3 +166,5 @@ def _publish(repository: Repository, closings: list[bytes], rows: Sequence[SpanR
         ]
 
     publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now)
+    if repository.session.open_spans:  # what closed inside one of them is told by it until the log names it
+        repository.session.closed_again += [(row.id, one) for row, one in zip(rows, ids, strict=True)]

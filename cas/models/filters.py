@@ -85,10 +85,15 @@ class Filter:
             fits = f"s.status <> 'deleted' AND {condition}"
             sql = f"SELECT s.id, s.row FROM span AS s WHERE {fits} ORDER BY s.opened DESC, s.id DESC LIMIT ?"
             found: dict[bytes, SpanRow] = {}
+            told: set[bytes] = set()  # a closed span that is open again is as the first place says
             for database in _databases(repository):
-                for ident, row in database.execute(sql, [*values, -1 if limit is None else limit]):
-                    if ident not in found:
+                most = -1 if limit is None else limit + len(told)
+                for ident, row in database.execute(sql, [*values, most]):
+                    if ident not in told:
                         found[ident] = unpack(row)
+                if database is not repository.catalog.database.connection:
+                    told.update(ident for (ident,) in database.execute("SELECT id FROM span"))
+                told.update(found)
         rows = sorted(found.values(), key=lambda row: (row.opened, row.id), reverse=True)
         return [span_of(row) for row in rows[:limit]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from cas.models.below import below
 from cas.models.searchable import titles_of
 from cas.models.tree import SpanId, locate
 from cas.repository.current import current
@@ -84,8 +85,9 @@ def span_graph(span_id: SpanId) -> SpanGraph:
     repository = current()
     with repository.lock:
         ident, queries, root = locate(repository, span_id)
-        rows = [root, *queries.descendants(ident)]
-        links = [row for row in (*queries.outputs(ident), *queries.outputs_below(ident)) if row.name is not None]
+        inside = below(repository)
+        rows = [root, *inside.descendants(ident)]
+        links = [row for row in (*queries.outputs(ident), *inside.outputs_below(ident)) if row.name is not None]
         titles = titles_of(repository, [link.artifact for link in links if link.artifact is not None])
     nodes = [GraphNode(row.id.hex(), "span", row.label, f"s{index}") for index, row in enumerate(rows)]
     edges = [GraphEdge(row.parent.hex(), row.id.hex(), None) for row in rows[1:] if row.parent is not None]

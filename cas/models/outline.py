@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from cas.models.below import below as tree_below
 from cas.models.searchable import titles_of
 from cas.models.tree import SpanId, locate
 from cas.repository.info import SpanInfo
@@ -39,8 +40,9 @@ def outline(repository: Repository, span_id: SpanId, *, depth: int | None = None
     """
     with repository.lock:
         ident, queries, root = locate(repository, span_id)
-        rows = [root, *queries.descendants(ident)]
-        links = [*queries.outputs(ident), *queries.outputs_below(ident)]
+        tree = tree_below(repository)
+        rows = [root, *tree.descendants(ident)]
+        links = [*queries.outputs(ident), *tree.outputs_below(ident)]
         titles = titles_of(repository, [link.artifact for link in links if link.artifact is not None])
     made: dict[bytes, list[OutlineItem]] = {}
     for link in links:

@@ -8,13 +8,14 @@ for ``"current"`` outside of spans.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cas.catalog.spans import LinkRow, SpanQueries
+from cas.catalog.spans import LinkRow
 from cas.errors import UsageError
 from cas.models import batch
+from cas.models.below import below
 from cas.models.span import Span, span_of, spans_of
 from cas.models.tree import SpanId, ancestors, locate
 from cas.repository.current import current
@@ -54,12 +55,12 @@ def read_span(span_id: SpanId) -> Span:
 
 def read_child_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
     """The spans opened directly inside a span."""
-    return _spans(span_id, SpanQueries.packed_children, limit, offset)
+    return _spans(span_id, limit, offset, direct=True)
 
 
 def read_descendant_spans(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[Span]:
     """All spans below a span."""
-    return _spans(span_id, SpanQueries.packed_descendants, limit, offset)
+    return _spans(span_id, limit, offset, direct=False)
 
 
 def read_parent_span(span_id: SpanId) -> Span | None:
@@ -80,22 +81,19 @@ def read_ancestor_spans(span_id: SpanId, *, limit: int | None = None, offset: in
 
 def read_child_artifacts(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[LabelledArtifact]:
     """The labelled artifacts of a span itself, with their values."""
-    return _artifacts(span_id, SpanQueries.outputs, limit, offset)
+    return _artifacts(links_of(current(), span_id)[1], limit, offset)
 
 
 def read_descendant_artifacts(span_id: SpanId, *, limit: int | None = None, offset: int = 0) -> list[LabelledArtifact]:
     """The labelled artifacts of a span and of all spans below it, with their values."""
-    return _artifacts(span_id, _outputs_from, limit, offset)
+    return _artifacts(links_from(current(), span_id), limit, offset)
 
 
 def stream_descendant_artifacts(span_id: SpanId, *, page: int = 1000) -> Iterator[LabelledArtifact]:
     """As :func:`read_descendant_artifacts`, one by one: the values are read ``page`` at a time."""
     _check_page(page, 0)
     repository = current()
-    with repository.lock:
-        ident, queries, _ = locate(repository, span_id)
-        rows = [row for row in _outputs_from(queries, ident) if row.name is not None]
-    return stream(repository, rows, page=max(page, 1))
+    return stream(repository, links_from(repository, span_id), page=max(page, 1))
 
 
 def links_of(repository: Repository, span_id: SpanId) -> tuple[bytes, list[LinkRow]]:
@@ -103,6 +101,13 @@ def links_of(repository: Repository, span_id: SpanId) -> tuple[bytes, list[LinkR
     with repository.lock:
         ident, queries, _ = locate(repository, span_id)
         return ident, [row for row in queries.outputs(ident) if row.name is not None]
+
+
+def links_from(repository: Repository, span_id: SpanId) -> list[LinkRow]:
+    """The labelled artifacts of a span and of all below it, in order."""
+    with repository.lock:
+        ident, links = links_of(repository, span_id)
+        return [*links, *(row for row in below(repository).outputs_below(ident) if row.name is not None)]
 
 
 def labelled(repository: Repository, rows: Sequence[LinkRow], *, lazy: bool = False) -> list[LabelledArtifact]:
@@ -131,32 +136,18 @@ def stream(
             yield LabelledArtifact(row.name or "", ident.hex(), row.span.hex(), value)
 
 
-def _outputs_from(queries: SpanQueries, span: bytes) -> list[LinkRow]:
-    return [*queries.outputs(span), *queries.outputs_below(span)]
-
-
-def _spans(
-    span_id: SpanId,
-    ask: Callable[[SpanQueries, bytes, int | None, int], Iterable[bytes]],
-    limit: int | None,
-    offset: int,
-) -> list[Span]:
+def _spans(span_id: SpanId, limit: int | None, offset: int, *, direct: bool) -> list[Span]:
     _check_page(limit, offset)
     repository = current()
     with repository.lock, _uncollected():
-        ident, queries, _ = locate(repository, span_id)
-        return spans_of(ask(queries, ident, limit, offset))
+        ident, _, _ = locate(repository, span_id)
+        tree = below(repository)
+        return spans_of((tree.packed_children if direct else tree.packed_descendants)(ident, limit, offset))
 
 
-def _artifacts(
-    span_id: SpanId, ask: Callable[[SpanQueries, bytes], Iterable[LinkRow]], limit: int | None, offset: int
-) -> list[LabelledArtifact]:
+def _artifacts(links: Sequence[LinkRow], limit: int | None, offset: int) -> list[LabelledArtifact]:
     _check_page(limit, offset)
-    repository = current()
-    with repository.lock:
-        ident, queries, _ = locate(repository, span_id)
-        rows = [row for row in ask(queries, ident) if row.name is not None]
-    return labelled(repository, _page(rows, limit, offset))
+    return labelled(current(), _page(links, limit, offset))
 
 
 @contextmanager

@@ -70,9 +70,12 @@ class LiveSpan:
         return list(order.values())
 
 
-def live_spans(repository: Repository) -> dict[bytes, LiveSpan]:
-    """The spans that the catalog does not know, by id, oldest first; with those open here, which it may know."""
-    running = {ident: span.state for ident, span in list(repository.session.open_spans.items())}
+def live_spans(repository: Repository, *, here: bool = True) -> dict[bytes, LiveSpan]:
+    """The spans that the catalog does not know, by id, oldest first; with those open here, which it may know.
+
+    Without ``here`` only what other processes tell.
+    """
+    running = {ident: span.state for ident, span in list(repository.session.open_spans.items())} if here else {}
     found: dict[bytes, LiveSpan] = {}
     closings: dict[bytes, SpanClose] = {}
     notes: dict[bytes, SpanClose] = {}

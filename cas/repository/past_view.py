@@ -94,7 +94,8 @@ class _NoSession:
         self._view = view
         spans = list(repository.session.open_spans.items())
         self.open_spans = {ident: span for ident, span in spans if span.state.opened.time <= until}
-        self.closed_again: list[bytes] = []
+        self.closed_again: list[tuple[bytes, bytes]] = []
+        self.stirred: dict[bytes, None] = {}
 
     def writer(self) -> PackWriter:
         self._view.refuse()

@@ -150,6 +150,7 @@ class ActiveSpan:
             writer.flush()
             for label, artifact in zip(values, ids, strict=True):
                 self.state.made(ArtifactId(artifact), label, None)
+            self._stir()
         return [ArtifactVersion(repository, artifact, None, span=self.id_bytes, new=True) for artifact in ids]
 
     def withdraw(self) -> None:
@@ -181,6 +182,7 @@ class ActiveSpan:
             self._hold(wish)
             self.state.made(ArtifactId(ObjectId(wish.artifact)), None, made.ref)
             versions.append(made)
+        self._stir()
         return versions
 
     def _hold(self, wish: Wish) -> None:
@@ -249,6 +251,7 @@ class ActiveSpan:
             here = around is not None and around._process == self._process and self._again is None
             self._parent = around if here else None
             repository.session.open_spans[self.id_bytes] = self
+            self._stir()
         self._token = STACK.push(self)
         return self
 
@@ -307,10 +310,20 @@ class ActiveSpan:
     def _leave(self) -> None:
         session = self._repository.session
         session.open_spans.pop(self.id_bytes, None)
+        self._stir()
         if not session.open_spans:
-            session.closed_again.clear()
+            # Another list: the log tells of all that this one was about.
+            session.closed_again, session.stirred = [], {}
         elif self._again is not None and self.state.previous is not None:
-            session.closed_again.append(self.state.previous)
+            session.closed_again.append((self.id_bytes, self.state.previous))
+
+    def _list(self, closing: ObjectId) -> None:
+        """Let its closing record name that of a span inside it."""
+        self.state.children.append(closing)
+        self._stir()
+
+    def _stir(self) -> None:
+        self._repository.session.stirred[self.id_bytes] = None
 
     async def __aenter__(self) -> ActiveSpan:
         return self.__enter__()
@@ -327,7 +340,7 @@ class ActiveSpan:
             holder._said.update(self._said)
             for wish in self._wishes:
                 holder._hold(wish)
-            holder.state.children.append(self._write_closing("ok", None, []))
+            holder._list(self._write_closing("ok", None, []))
             return
         if not self._wishes:
             self._hand_over(self._write_closing("ok", None, []))
@@ -366,7 +379,7 @@ class ActiveSpan:
     def _hand_over(self, closing: ObjectId) -> None:
         """Let the parent's closing record name this one; a span without a parent here enters the log itself."""
         if self._parent is not None:
-            self._parent.state.children.append(closing)
+            self._parent._list(closing)
             return
         repository = self._repository
         repository.session.make_durable()
@@ -410,7 +423,7 @@ class ActiveSpan:
         closing = self._write_closing("ok", None, intents, tuple(declared))
         repository.session.make_durable()
         if self._parent is not None:
-            self._parent.state.children.append(closing)
+            self._parent._list(closing)
         for log in logs:
             scope = (log.project, log.domain)
             publish_closed(repository, log, (self.id, closing.hex(), self._label), planned[scope], seen[scope])

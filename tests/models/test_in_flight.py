@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from multiprocessing import get_context
 
 import pytest
@@ -95,8 +96,56 @@ def test_the_run_of_another_process_as_it_goes_on(repo, tmp_path):
         assert len(cas.span_graph(run).nodes) == 10
 
     look("open")
+    epoch0 = cas.read_child_spans(run)[0]
+    (loss,) = cas.read_child_artifacts(epoch0)
+    for delete, what in ((cas.delete_span, epoch0), (cas.delete_artifact, loss.id)):
+        with pytest.raises(SpanError, match="part of a run that goes on in another process"):
+            delete(what)
     process.communicate("go on\n", timeout=60)
     look("ok")
+    cas.delete_artifact(loss.id)
+    assert cas.read_child_artifacts(epoch0) == []
+
+
+def test_what_was_read_before_a_span_closed_is_read_after(repo):
+    with cas.span_context(label="parent"):
+        with cas.span_context(label="child") as child:
+            cas.create_span_artifact("current", label="a", data=1)
+            assert cas.read_span_artifacts("current") == {"a": 1}
+        assert cas.read_span_artifacts(child) == {"a": 1}
+        cas.create_span_artifact(child, label="b", data=2)
+        assert cas.read_span_artifacts(child) == {"a": 1, "b": 2}
+
+
+def test_deleting_what_closed_inside_an_open_span(repo):
+    with cas.span_context(label="parent") as parent:
+        with cas.span_context(label="one") as one:
+            artifact = cas.create_span_artifact("current", label="a", data=1)
+        with cas.span_context(label="two") as two:
+            cas.create_span_artifact("current", label="a", data=2)
+        assert cas.plan_delete_artifact(artifact).dependents == []
+        assert cas.delete_artifact(artifact).dependents == []  # who plans to delete it does not read it
+        assert cas.read_span_artifacts(one) == {}
+        cas.delete_span(two)
+        assert cas.read_descendant_spans(parent) == [one]
+    assert cas.read_descendant_spans(parent) == [one]
+    assert cas.read_descendant_artifacts(parent) == []
+
+
+def test_what_many_open_spans_cost_is_what_they_do(repo):
+    """A question takes in what happened since the last, and does not go through all that is open."""
+    from cas.models.inflight import in_flight
+
+    looked = []
+    with ExitStack() as stack:
+        for number in range(200):
+            stack.enter_context(cas.span_context(label=f"s{number}"))
+        cas.read_parent_span("current")
+        flying = in_flight(repo)
+        taken, flying._catch_up = flying._catch_up, lambda *one: (looked.append(one), taken(*one))
+        cas.create_span_artifact("current", label="a", data=1)
+        assert cas.read_parent_span("current").label == "s198"
+    assert len(looked) == 1
 
 
 def _child(number):

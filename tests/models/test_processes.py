@@ -54,7 +54,10 @@ def test_a_pool_that_begins_anew(repo, tmp_path, method):
         futures = [pool.submit(work_anew, str(tmp_path), root.node_id, number) for number in range(6)]
         for future in futures:
             assert future.result() == (root.node_id, [f"part{futures.index(future)}", "root"])
-        assert {span.label for span in cas.read_child_spans(root)} <= {f"part{number}" for number in range(6)}
+        # What the workers' spans made is there to be gathered before the span around them ends.
+        assert {span.label for span in cas.read_child_spans(root)} == {f"part{number}" for number in range(6)}
+        assert len(cas.read_descendant_spans("current", limit=7)) == 7
+        assert {one.value for one in cas.read_descendant_artifacts("current")} == set(range(6))
     assert {span.label for span in cas.read_child_spans(root)} == {f"part{number}" for number in range(6)}
     assert len(cas.read_descendant_spans(root)) == 12
     assert {one.value for one in cas.read_descendant_artifacts(root)} == set(range(6))
