@@ -48,6 +48,10 @@ class SpanQueries:
         self._connect = connect
         self._read_many = read_many
 
+    def is_same(self, other: SpanQueries) -> bool:
+        """Whether both ask one database."""
+        return self._connect() is other._connect()
+
     # --- taking in -------------------------------------------------------------------------------
 
     def has_pending(self) -> bool:

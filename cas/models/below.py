@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from cas.catalog import rows
 from cas.catalog.rows import SpanRow
 from cas.catalog.spans import LinkRow, SpanQueries
-from cas.models.tree import places
+from cas.models.tree import near
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
@@ -32,9 +32,15 @@ class Below(Protocol):
     def outputs_below(self, span: bytes) -> list[LinkRow]: ...
 
 
-def below(repository: Repository) -> Below:
-    """What to ask about the spans below one. Hold the repository's lock."""
-    found = list(places(repository))
+def below(repository: Repository, around: SpanQueries) -> Below:
+    """What to ask about the spans below one that was found ``around``. Hold the repository's lock.
+
+    Spans that others have open below one that is known here are told once they close: until then one had to go through
+    all that those others have written, each time.
+    """
+    found = list(near(repository))
+    if not any(around.is_same(place) for place in found):
+        found.append(around)  # another process has it open
     return found[0] if len(found) == 1 else _Several(found)
 
 

@@ -91,7 +91,7 @@ def delete_artifact(artifact: str) -> Deletion:
 
 def _plan(repository: Repository, span_id: SpanId) -> tuple[Deletion, list[SpanRow]]:
     ident, queries, root = locate(repository, span_id)
-    tree = below(repository)
+    tree = below(repository, queries)
     rows = [root, *tree.descendants(ident)]
     links = [row for row in (*queries.outputs(ident), *tree.outputs_below(ident)) if row.name is not None]
     artifacts = [link.artifact for link in links if link.artifact is not None]

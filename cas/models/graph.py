@@ -85,7 +85,7 @@ def span_graph(span_id: SpanId) -> SpanGraph:
     repository = current()
     with repository.lock:
         ident, queries, root = locate(repository, span_id)
-        inside = below(repository)
+        inside = below(repository, queries)
         rows = [root, *inside.descendants(ident)]
         links = [row for row in (*queries.outputs(ident), *inside.outputs_below(ident)) if row.name is not None]
         titles = titles_of(repository, [link.artifact for link in links if link.artifact is not None])

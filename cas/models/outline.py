@@ -40,7 +40,7 @@ def outline(repository: Repository, span_id: SpanId, *, depth: int | None = None
     """
     with repository.lock:
         ident, queries, root = locate(repository, span_id)
-        tree = tree_below(repository)
+        tree = tree_below(repository, queries)
         rows = [root, *tree.descendants(ident)]
         links = [*queries.outputs(ident), *tree.outputs_below(ident)]
         titles = titles_of(repository, [link.artifact for link in links if link.artifact is not None])

@@ -106,8 +106,9 @@ def links_of(repository: Repository, span_id: SpanId) -> tuple[bytes, list[LinkR
 def links_from(repository: Repository, span_id: SpanId) -> list[LinkRow]:
     """The labelled artifacts of a span and of all below it, in order."""
     with repository.lock:
-        ident, links = links_of(repository, span_id)
-        return [*links, *(row for row in below(repository).outputs_below(ident) if row.name is not None)]
+        ident, queries, _ = locate(repository, span_id)
+        links = [row for row in queries.outputs(ident) if row.name is not None]
+        return [*links, *(row for row in below(repository, queries).outputs_below(ident) if row.name is not None)]
 
 
 def labelled(repository: Repository, rows: Sequence[LinkRow], *, lazy: bool = False) -> list[LabelledArtifact]:
@@ -140,8 +141,8 @@ def _spans(span_id: SpanId, limit: int | None, offset: int, *, direct: bool) -> 
     _check_page(limit, offset)
     repository = current()
     with repository.lock, _uncollected():
-        ident, _, _ = locate(repository, span_id)
-        tree = below(repository)
+        ident, queries, _ = locate(repository, span_id)
+        tree = below(repository, queries)
         return spans_of((tree.packed_children if direct else tree.packed_descendants)(ident, limit, offset))
 
 

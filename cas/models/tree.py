@@ -14,7 +14,7 @@ from cas.repository import history
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
 
-__all__ = ["SpanId", "ancestors", "current_span_id", "locate", "places", "span_bytes"]
+__all__ = ["SpanId", "ancestors", "current_span_id", "locate", "near", "places", "span_bytes"]
 
 SpanId = Any
 """What names a span: its id, a prefix of it, ``%prefix``, a Span, or ``"current"``."""
@@ -66,14 +66,19 @@ def locate(repository: Repository, span: SpanId) -> tuple[bytes, SpanQueries, Sp
 
 def places(repository: Repository) -> Iterator[SpanQueries]:
     """Where spans are known, in the order to ask: those in flight here, the catalog, those of other processes."""
+    yield from near(repository)
+    others = elsewhere(repository)
+    if others is not None:
+        yield SpanQueries(lambda: others, repository.objects.read_many)
+
+
+def near(repository: Repository) -> Iterator[SpanQueries]:
+    """As :func:`places`, without what only others know of: for that all that they have written is gone through."""
     flying = in_flight(repository).queries()
     if flying is not None:
         yield flying
     history.catch_up_all(repository)
     yield repository.catalog.spans()
-    others = elsewhere(repository)
-    if others is not None:
-        yield SpanQueries(lambda: others, repository.objects.read_many)
 
 
 def ancestors(repository: Repository, span: SpanId) -> list[SpanRow]:
