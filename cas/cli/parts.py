@@ -46,7 +46,7 @@ def find_parts(repository: Repository, name: str, asked: dict[str, Any]) -> tupl
     asked = together([*stated.items(), *asked.items()])
     with repository:
         time = asked.get("time")
-        if isinstance(time, str) and len(time) < _length(artifact):
+        if isinstance(time, str) and time != "*" and len(time) < _length(artifact):
             asked = {**asked, "time": (time, time)}  # a month of days: a range
         query = matching_query(artifact, asked)
         wanted = settle(query, {}, {})

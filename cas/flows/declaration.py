@@ -309,12 +309,17 @@ def _query(artifact: Artifact[Any], asked: dict[str, Any]) -> ArtifactQuery:
 
 def matching_query(artifact: Artifact[Any], asked: dict[str, Any]) -> ArtifactQuery:
     """The query with lists of what is there in place of texts with ``*`` and ``?``."""
-    given = {**(asked.get("partitions") or {}), **asked}
+    stated = asked.get("partitions")
+    given = {**stated, **asked} if isinstance(stated, Mapping) else asked
     patterns = {key: value for key, value in given.items() if key not in _ARGUMENTS_OF_QUERY and is_pattern(value)}
     for key in patterns:
         artifact.facts.check_key(key)
-    if asked.get("partitions"):
-        asked = {**asked, "partitions": {k: v for k, v in asked["partitions"].items() if k not in patterns}}
+    if isinstance(stated, Mapping):
+        asked = {**asked, "partitions": {k: v for k, v in stated.items() if k not in patterns}}
+    for word in TIME_WORDS:
+        if asked.get(word) == "*":
+            artifact.facts.check_timed()
+            patterns[word] = "*"
     plain = _query(artifact, {key: value for key, value in asked.items() if key not in patterns})
     there = {key: plain.partition_values(key) for key, pattern in patterns.items() if pattern != "*"}
     return replace(plain, keys={**plain.keys, **matching(patterns, there)})
@@ -325,7 +330,7 @@ def _create(
 ) -> Any:
     value, *cards = values
     frame = current_frame()
-    if isinstance(value, Input) or (frame is None and isinstance(value, (str, date))):
+    if isinstance(value, Input) or (frame is None and _is_by_position(facts, value, partitions)):
         raise DeclarationError(
             f"{value!r} is given to {facts.name!r} by position: partition values go by key, and values to publish "
             "inside a task",
@@ -337,10 +342,21 @@ def _create(
         facts.check_key(key)
     if times:
         facts.check_timed()
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise DeclarationError(
+            f"metadata of {facts.name!r} is plain values by name, not {metadata!r:.80}", hint='metadata={"rows": 10}'
+        )
     if frame is None:
         return value
     pages = tuple(as_card(card) for card in cards)
     return frame.add(Creation(facts, value, keys, times[0] if times else None, pages, dict(metadata or {})))
+
+
+def _is_by_position(facts: Facts, value: object, partitions: Mapping[str, object]) -> bool:
+    """Whether a value outside of any task, as in an annotation, is meant as that of a partition key."""
+    if isinstance(value, (str, date)):
+        return True
+    return isinstance(value, (int, float)) and not partitions and bool(facts.keys or facts.granularity)
 
 
 def _show(target: Any, facts: Facts) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import NamedTuple
 
 from cas.errors import DeclarationError, InvalidRefName, RefSyntax
@@ -69,10 +70,10 @@ class Facts(NamedTuple):
         """The arguments that declare it again, in one order; deterministic."""
         said = [f"name={self.name!r}"]
         said += [f"{word}={value!r}" for word in ("project", "domain", "version") if (value := getattr(self, word))]
+        if len(self.fixed) < len(self.keys):
+            said.append(f"partition_keys={list(self.keys)!r}")
         if self.fixed:
             said.append(f"partitions={dict(self.fixed)!r}")
-        elif self.keys:
-            said.append(f"partition_keys={list(self.keys)!r}")
         if self.granularity is not None:
             said.append("time_partitioned=True")
             if self.granularity is not Granularity.DAY:
@@ -131,14 +132,19 @@ def type_text(facts: Facts) -> str | None:
     return module + facts.type.__qualname__
 
 
-def _checked_keys(name: str, keys: Iterable[str] | None, fixed: Mapping[str, str] | None) -> tuple[str, ...]:
-    if isinstance(keys, str):
+def _checked_keys(name: str, keys: object, fixed: object) -> tuple[str, ...]:
+    if isinstance(keys, str) or not isinstance(keys, (Iterable, NoneType)):
         raise DeclarationError(
-            f"artifact {name!r}: partition_keys is a list of names, not a str", hint=f"partition_keys=[{keys!r}]"
+            f"artifact {name!r}: partition_keys is a list of names, not a {type(keys).__name__}",
+            hint=f"partition_keys=[{keys!r}]" if isinstance(keys, str) else 'partition_keys=["a", "b"]',
         )
-    listed = tuple(keys or ())
-    if fixed is not None and not fixed:
-        fixed = None
+    if not isinstance(fixed, (Mapping, NoneType)):
+        raise DeclarationError(
+            f"artifact {name!r}: partitions maps keys to values; {fixed!r:.80} does not",
+            hint="names alone are partition_keys=[…]",
+        )
+    # A set has another order in each process, and a declaration is the same in all.
+    listed = tuple(sorted(keys, key=str) if isinstance(keys, (set, frozenset)) else keys or ())
     for key, value in (fixed or {}).items():
         if not isinstance(value, str):
             raise DeclarationError(f"artifact {name!r}: the fixed value of {key!r} must be a str, not {value!r}")

@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin
 
@@ -20,7 +21,7 @@ from typing_extensions import get_type_hints
 
 from cas.errors import DeclarationError
 from cas.flows.binding import Binding, Place
-from cas.flows.declaration import facts_of
+from cas.flows.declaration import Artifact, facts_of
 from cas.flows.facts import Facts
 from cas.flows.query import ArtifactQuery, make_query
 
@@ -267,6 +268,11 @@ def _as_binding(mark: object) -> Binding | None:
     if isinstance(mark, ArtifactQuery):
         raise DeclarationError(f"{mark!r} is a query; a result is annotated with the artifact itself")
     facts = facts_of(mark)
+    if facts is None and Artifact in (mark, get_origin(mark)):
+        raise DeclarationError(
+            f"{getattr(mark, '__name__', mark)} itself declares nothing, so nothing can be published as it",
+            hint='declare one: my_artifact = Artifact(name="my_data"), and annotate with Annotated[…, my_artifact]',
+        )
     return Binding(facts) if facts is not None else None
 
 
@@ -299,18 +305,41 @@ def _check_bound_inputs(interface: Interface, output: Output, hints: Mapping[str
                 f"{output.where} binds {output.binding.facts.name!r} to {bound!r}, and the function has no such input",
                 hint=f"its inputs are {', '.join(interface.names) or 'none'}",
             )
-        if (held := hints.get(bound.name)) is not None and _is_collection(held):
-            raise DeclarationError(
-                f"{output.where} binds {output.binding.facts.name!r} to {bound!r}, a collection, which has no "
-                f"partition string: {held}",
-                hint="bind a str, int, float, bool, date or datetime",
-            )
+        held = hints.get(bound.name, Any)
+        if interface.signature.parameters[bound.name].kind in _SEVERAL:
+            held = tuple  # *args, **kwargs
+        timely = bound is output.binding.time or bool(bound.offset)
+        if _may_be(held, _TIMES if timely else _TEXTS):
+            continue
+        word = ", a collection" if (get_origin(held) or held) in _COLLECTIONS else ""
+        said = "is no time" if timely else "has no partition string"
+        raise DeclarationError(
+            f"{output.where} binds {output.binding.facts.name!r} to {bound!r}{word}, which {said}: {held}",
+            hint="bind a date or datetime" if timely else "bind a str, int, float, bool, date or datetime",
+        )
 
 
-def _is_collection(annotation: Any) -> bool:
+_COLLECTIONS = (list, dict, set, frozenset, tuple)
+_SEVERAL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_TIMES = (datetime, date, str)
+_TEXTS = (*_TIMES, int, float)
+
+
+def _may_be(annotation: Any, kinds: tuple[type, ...]) -> bool:
+    """Whether a value that is annotated so may be of one of these types; True where the annotation does not tell."""
     if get_origin(annotation) is Annotated:
-        return _is_collection(get_args(annotation)[0])
-    return (get_origin(annotation) or annotation) in (list, dict, set, frozenset, tuple)
+        return _may_be(get_args(annotation)[0], kinds)
+    if _is_union(annotation):
+        return any(_may_be(part, kinds) for part in get_args(annotation))
+    declared = facts_of(annotation)
+    if declared is not None and declared.type is not None:
+        return _may_be(declared.type, kinds)
+    plain = get_origin(annotation) or annotation
+    if declared is not None or plain is Any or not isinstance(plain, type):
+        return True
+    if plain.__module__ == "numpy" or getattr(plain, "_is_protocol", False):
+        return True
+    return any(issubclass(plain, kind) or issubclass(kind, plain) for kind in kinds)
 
 
 def caller_names(depth: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Partitions as data: what is there of an artifact, a row for each partition.
 
     RideCount.query(region=["EWR", "JFK"], time=("2024-01", "2024-03")).table()
-    RideCount.table(region="*", time=("2024-01", "2024-03"))          ``*`` and ``?`` in a value stand for anything
+    RideCount.table(region="*", time=("2024-01", "2024-03"))          ``*`` and ``?`` in a text stand for anything
 
 Columns: the partition keys and ``time``, then version, type, size (bytes), created (UTC), id, literal and span.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cas.errors import UsageError
 from cas.flows import reading
 from cas.flows.facts import Facts
+from cas.flows.rendering import render
 from cas.flows.wanted import Wanted
 from cas.repository import ArtifactVersion, Repository
 
@@ -77,17 +78,23 @@ def as_type(table: pa.Table, wanted: object) -> Any:
 
 
 def is_pattern(value: object) -> bool:
-    """Whether a value is a text in which ``*`` or ``?`` stand for anything."""
+    """Whether a value is a text in which ``*`` or ``?`` stand for anything, or a list with one."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return any(map(is_pattern, value))
     return isinstance(value, str) and ("*" in value or "?" in value)
 
 
-def matching(patterns: Mapping[str, str], there: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def matching(patterns: Mapping[str, Any], there: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """The values that each pattern matches among those that are there; ``*`` alone asks for nothing, and is left out.
 
     A pattern that matches nothing gives a list that nothing matches either.
     """
     return {
-        key: [value for value in there[key] if fnmatchcase(value, pattern)] or [pattern]
+        key: [value for value in there[key] if any(fnmatchcase(value, one) for one in _each(pattern))] or _each(pattern)
         for key, pattern in patterns.items()
         if pattern != "*"
     }
+
+
+def _each(pattern: Any) -> list[str]:
+    return [render(one, "a partition value") for one in ([pattern] if isinstance(pattern, str) else pattern)]

@@ -9,6 +9,7 @@ from cas.errors import PartitionError, PublishError
 from cas.flows import reading
 from cas.flows.binding import Creation, settle, warn
 from cas.flows.cards import named
+from cas.flows.declaration import facts_of
 from cas.flows.facts import Facts, type_text
 from cas.flows.interface import Interface, Output
 from cas.flows.run import Setting
@@ -100,6 +101,11 @@ def _claim(interface: Interface, frame: Frame, result: Any) -> list[Claimed]:
     for output in interface.outputs:
         given = result if output.index is None else result[output.index]
         creation = frame.claim(output.binding.facts, given)
+        if creation is None and facts_of(given) is not None:
+            raise PublishError(
+                f"{output.where} is {given!r:.120}, an artifact without a value",
+                hint=f"the value comes first: return {output.binding.facts.name}(value, …)",
+            )
         claimed.append(Claimed(output, given if creation is None else creation.value, creation))
     return claimed
 

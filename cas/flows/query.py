@@ -166,6 +166,11 @@ def make_query(
     strict: bool = False,
 ) -> ArtifactQuery:
     """A checked query. Raises DeclarationError for unknown keys, other types and two foreign artifacts."""
+    if partitions is not None and not isinstance(partitions, Mapping):
+        raise DeclarationError(
+            f"a query of {facts.name!r}: partitions maps keys to values; {partitions!r:.80} does not",
+            hint=f"partitions={{{next(iter(facts.keys), 'key')!r}: …}}",
+        )
     if partitions and keys:
         raise DeclarationError(f"{facts.name!r}: give partitions={{…}} or keywords, not both")
     asked: dict[str, object] = dict(facts.fixed)

@@ -7,6 +7,7 @@ datetime at midnight → 2024-05-01    any other → 2024-05-01T10:30:00Z (UTC; 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 from cas.errors import PartitionError, RefSyntax
 from cas.refs.partitions import Granularity, check_value
@@ -20,19 +21,17 @@ def render(value: object, what: str) -> str:
     """The partition string of a value; ``what`` names it in the PartitionError for a type that has none."""
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return f"{int(value):d}"
-    if isinstance(value, float):
-        return float.__repr__(value)
-    if isinstance(value, datetime):
-        return _datetime_text(value)
-    if isinstance(value, date):
-        return value.isoformat()
     plain = _plain(value)
-    if plain is not value:
-        return render(plain, what)
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
+    if isinstance(plain, int):
+        return f"{int(plain):d}"
+    if isinstance(plain, float):
+        return float.__repr__(plain)
+    if isinstance(plain, datetime):
+        return _datetime_text(plain)
+    if isinstance(plain, date):
+        return plain.isoformat()
     raise PartitionError(
         f"{what} is a {type(value).__name__}, which has no partition string",
         hint="give a str, int, float, bool, date or datetime",
@@ -49,12 +48,12 @@ def check_rendered(text: str, what: str) -> str:
 
 def render_time(value: object, granularity: Granularity, what: str) -> str:
     """The time partition of a datetime, a date or ISO text, truncated. Raises PartitionError."""
-    value = _plain(value)
-    if not isinstance(value, (datetime, date, str)):
+    plain = _plain(value)
+    if not isinstance(plain, (datetime, date, str)):
         raise PartitionError(
             f"{what} is a {type(value).__name__}; a time partition is a datetime or a date", hint="pass a datetime"
         )
-    return granularity.truncate(value)
+    return granularity.truncate(plain)
 
 
 def moved_time(value: object, offset: timedelta, what: str) -> object:
@@ -93,8 +92,13 @@ def _datetime_text(value: datetime) -> str:
 
 
 def _plain(value: object) -> object:
-    """A numpy scalar as the Python value it stands for, without importing numpy."""
+    """A numpy scalar as the Python value it stands for, without importing numpy; of a NaT, None."""
+    scalar: Any = value
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
-        plain: object = value.item()
+        if scalar.dtype.kind == "M":
+            scalar = scalar.astype("datetime64[us]")  # of nanoseconds, as pandas has them, item() makes a number
+        plain: object = scalar.item()
         return plain
+    if isinstance(value, datetime) and scalar != scalar:  # noqa: PLR0124 - so does pandas.NaT tell itself from a time
+        return None
     return value

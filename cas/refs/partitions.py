@@ -48,9 +48,8 @@ class Granularity(str, Enum):
         text = _iso(value)
         length = _LENGTHS[self.value]
         if len(text) < length:
-            raise PartitionError(
-                f"{shown(value)} is coarser than a {self.value}", hint=f"write it as {_EXAMPLES[self.value]}"
-            )
+            unit = "an hour" if self is Granularity.HOUR else f"a {self.value}"
+            raise PartitionError(f"{shown(value)} is coarser than {unit}", hint=f"write it as {_EXAMPLES[self.value]}")
         return text[:length]
 
     @staticmethod

@@ -37,6 +37,8 @@ class Narrower(MyData):
         ({"name": "x", "partition_keys": ["a", "a"]}, "twice"),
         ({"name": "x", "partition_keys": "region"}, "not a str"),
         ({"name": "x", "partition_keys": [1]}, "not text"),
+        ({"name": "x", "partition_keys": 3}, "a list of names, not a int"),
+        ({"name": "x", "partitions": ["a"]}, "maps keys to values"),
         ({"name": "x", "time_partitioned": True, "time_partition_granularity": "week"}, "no granularity"),
         ({"name": "x", "time_partitioned": True, "time_partition_granularity": 5}, "no granularity"),
         ({"name": "x", "partitions": {"a": 1}}, "must be a str"),
@@ -91,6 +93,23 @@ def test_repr_is_deterministic_and_complete():
         "Artifact(name='rides', project='p', partition_keys=['b', 'a'], time_partitioned=True, "
         "time_partition_granularity=Granularity.MONTH, strict=True)(a='1', b=Inputs.x)"
     )
+
+
+def test_the_order_of_a_set_of_keys_does_not_depend_on_the_process():
+    keys = [f"k{n}" for n in range(9)]
+    assert list(Artifact(name="x", partition_keys=set(keys)).partitions) == keys
+
+
+def test_repr_tells_keys_beside_fixed_ones():
+    half_fixed = Artifact(name="x", partition_keys=["a"], partitions={"b": "1"})
+    assert repr(half_fixed) == "Artifact(name='x', partition_keys=['a', 'b'], partitions={'b': '1'})"
+    assert eval(repr(half_fixed)) == half_fixed
+
+
+def test_numbers_are_no_partition_values_by_position():
+    with pytest.raises(DeclarationError, match="given to 'MyData' by position"):
+        MyData(3)
+    assert Artifact(name="plain")(3) == 3
 
 
 def test_declarations_are_values():

@@ -1,9 +1,13 @@
 """What decorating a function finds out, and refuses."""
 
 import typing
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, NamedTuple, Optional
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NamedTuple, Optional
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from cas.errors import DeclarationError
@@ -122,6 +126,21 @@ def test_mistakes_are_found_when_decorated(decorate):
         @decorate
         def collection(x: list[str]) -> Annotated[int, B(k=Inputs.x)]: ...
 
+    with pytest.raises(DeclarationError, match=r"binds 'b' to Inputs\.x, a collection"):
+
+        @decorate
+        def several(*x: str) -> Annotated[int, B(k=Inputs.x)]: ...
+
+    with pytest.raises(DeclarationError, match="Artifact itself declares nothing"):
+
+        @decorate
+        def undeclared() -> Artifact[int]: ...
+
+    with pytest.raises(DeclarationError, match="Artifact itself declares nothing"):
+
+        @decorate
+        def bare() -> Annotated[int, Artifact]: ...
+
     with pytest.raises(DeclarationError, match="is no function"):
         decorate(5)
 
@@ -177,3 +196,30 @@ def test_a_task_looks_like_its_function():
     assert documented.__doc__ == "Says what."
     assert documented.__name__ == "documented"
     assert repr(documented).startswith("<task ")
+
+
+@pytest.mark.parametrize("kind", [str, int, bool, Any, object, datetime | None, Literal["x"], np.int64, Sequence[str]])
+def test_what_an_input_may_be_is_left_to_the_run(kind):
+    def function(x: kind) -> Annotated[int, B(k=Inputs.x)]: ...
+
+    assert Interface.of(function, {"kind": kind}).outputs
+
+
+@pytest.mark.parametrize("kind", [bytes, pd.DataFrame, Decimal, list[str] | None, None])
+def test_what_an_input_can_never_be_is_told_at_once(kind):
+    def function(x: kind) -> Annotated[int, B(k=Inputs.x)]: ...
+
+    with pytest.raises(DeclarationError, match=r"binds 'b' to Inputs\.x, which has no partition string"):
+        Interface.of(function, {"kind": kind})
+
+
+@pytest.mark.parametrize("kind", [int, float, bool, bytes])
+def test_a_time_is_not_bound_to_an_input_that_is_none(kind):
+    timed = Artifact(name="timed", partition_keys=["k"], time_partitioned=True)
+
+    def as_time(x: kind) -> Annotated[int, timed(time_partition=Inputs.x)]: ...
+    def as_moved(x: kind) -> Annotated[int, timed(k=Inputs.x - timedelta(days=1))]: ...
+
+    for function in (as_time, as_moved):
+        with pytest.raises(DeclarationError, match=r"which is no time"):
+            Interface.of(function, {"kind": kind, "timed": timed})

@@ -45,6 +45,12 @@ def test_patterns(rides):
     assert RIDES.table(region="?W*")["region"].tolist() == ["EWR", "EWR"]
     assert RIDES.table(partitions={"region": "*"}, time="2024-02-01")["region"].tolist() == ["EWR", "JFK"]
     assert RIDES.table(region="Z*").empty
+    assert RIDES.table(region=["E*", "JFK"])["region"].tolist() == ["EWR", "EWR", "JFK"]
+    assert len(RIDES.table(region="E*", time="*")) == 2
+    with pytest.raises(DeclarationError, match="not time-partitioned"):
+        Artifact(name="untimed").table(time="*")
+    with pytest.raises(DeclarationError, match="maps keys to values"):
+        RIDES.table(partitions=["region"])
     with pytest.raises(DeclarationError, match="no partition key 'colour'"):
         RIDES.table(colour="*")
     with pytest.raises(UsageError, match="for pandas or pyarrow"):

@@ -33,13 +33,15 @@ from cas.refs.partitions import Granularity
         (np.float64(0.5), "0.5"),
         (np.bool_(True), "true"),
         (pd.Timestamp("2024-05-01"), "2024-05-01"),
+        (np.datetime64("2024-05-01"), "2024-05-01"),
+        (np.datetime64("2024-05-01T10:30", "ns"), "2024-05-01T10:30:00Z"),
     ],
 )
 def test_render(value, text):
     assert render(value, "a") == text
 
 
-@pytest.mark.parametrize("value", [None, [], {}, (), {1}, b"x", object(), np.array([1, 2]), Decimal(1)])
+@pytest.mark.parametrize("value", [None, [], {}, (), {1}, b"x", object(), np.array([1, 2]), Decimal(1), pd.NaT])
 def test_values_without_a_form(value):
     with pytest.raises(PartitionError, match="the key a is a"):
         render(value, "the key a")
@@ -50,6 +52,10 @@ def test_times_are_truncated():
     assert render_time("2024-05-06T07:08:09Z", Granularity.HOUR, "t") == "2024-05-06T07"
     with pytest.raises(PartitionError, match="the time is a int"):
         render_time(5, Granularity.DAY, "the time")
+    with pytest.raises(PartitionError, match="the time is a NaTType"):
+        render_time(pd.NaT, Granularity.DAY, "the time")
+    with pytest.raises(PartitionError, match="coarser than an hour"):
+        render_time("2024-05-06", Granularity.HOUR, "the time")
 
 
 def test_times_are_moved():

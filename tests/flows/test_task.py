@@ -14,7 +14,7 @@ import cloudpickle
 import pandas as pd
 import pytest
 
-from cas.errors import NoRepository, PartitionError, PublishError, RefNotFound
+from cas.errors import DeclarationError, NoRepository, PartitionError, PublishError, RefNotFound
 from cas.flows import (
     Artifact,
     DataCard,
@@ -232,6 +232,25 @@ def test_identical_content_makes_no_new_version(repo):
     made(1)
     made(2)
     assert len(repo.log("keyed")) == 1
+
+
+def test_an_artifact_without_a_value_is_no_result(repo):
+    @task
+    def bound() -> Annotated[int, KEYED]:
+        return KEYED(k="x")
+
+    with pytest.raises(PublishError, match="an artifact without a value"):
+        bound()
+    assert repo.log() == []
+
+
+def test_metadata_are_named_values(repo):
+    @task
+    def made() -> Annotated[int, KEYED]:
+        return KEYED(1, k="x", metadata=3)
+
+    with pytest.raises(DeclarationError, match="plain values by name, not 3"):
+        made()
 
 
 def test_cards_and_metadata_are_attached(repo):
