@@ -372,7 +372,7 @@ class OutcomeUnknown(RemoteError):
 
 
 class LaunchFailed(CasError):
-    """A function of the user's raised; its span says so."""
+    """Code of the user's raised: a function, whose span says so, or a module as it was imported."""
 
     kind = "launch_failed"
 

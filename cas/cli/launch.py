@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,25 +18,39 @@ from cas.cli.terminal import Terminal
 from cas.errors import CasError, LaunchFailed
 
 if TYPE_CHECKING:
-    from cas.repository.info import SpanInfo
     from cas.repository.repository import Repository
 
-__all__ = ["command", "show_failure", "use_working_directory"]
+__all__ = ["command", "users_code"]
 
 
-def use_working_directory() -> None:
-    """Find modules in the working directory, as for python -m."""
+@contextmanager
+def users_code(terminal: Terminal, *, as_json: bool) -> Iterator[None]:
+    """A block that runs code of the user's: modules are found in the working directory, as for python -m.
+
+    Where a module cannot be imported its own traceback is shown. With JSON on stdout, what the code prints there goes
+    to stderr.
+    """
     if "" not in sys.path:
         sys.path.insert(0, "")
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        try:
+            yield
+        except LaunchFailed as failed:
+            if failed.__cause__ is not None:
+                show_failure(terminal, failed.__cause__)
+            raise
 
 
 def show_failure(terminal: Terminal, error: BaseException) -> None:
-    """The traceback of a user's function, from their own code on."""
+    """The traceback of a user's code, without what is ours and Python's import system's."""
     import traceback
 
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/cas/flows/" not in frame.filename and "/cas/cli/" not in frame.filename]
-    for line in traceback.format_list(own):
+    ours = ("<frozen importlib", *(f"{path.parent}{os.sep}" for path in (Path(__file__).parent, _IMPORTLIB)))
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)]
+    lines = traceback.format_list(own)
+    if isinstance(error, SyntaxError):  # says by itself where
+        lines += traceback.format_exception_only(error)[:-1]
+    for line in lines:
         terminal.note(line.rstrip("\n"))
 
 
@@ -58,34 +77,41 @@ def command(terminal: Terminal, *, place: str, arguments: tuple[str, ...], lock:
     """
     from cas.flows.finding import find_flow, read_arguments
     from cas.flows.launch import launch
+    from cas.flows.run import entered_run
 
-    use_working_directory()
-    found = find_flow(place)
-    repository = terminal.repository(writing=True)
-    given: dict[str, Any] = read_arguments(found, arguments, repository)
-    with repository:
-        try:
-            result = launch(found, lock=lock, **given) if lock is not None else launch(found, **given)
-        except CasError:
-            raise
-        except Exception as error:
-            show_failure(terminal, error)
-            span = _last_run(repository, found.name)
-            raise LaunchFailed(
-                f"{found.name} failed: {type(error).__name__}: {error}",
-                hint=f"see its run: cas span show %{span.id[:12]}" if span is not None else None,
-            ) from error
-        span = _last_run(repository, found.name)
+    with users_code(terminal, as_json=as_json):
+        found = find_flow(place)
+        repository = terminal.repository(writing=True)
+        given: dict[str, Any] = read_arguments(found, arguments, repository)
+        with repository, entered_run() as run:
+            try:
+                result = launch(found, lock=lock, **given) if lock is not None else launch(found, **given)
+            except CasError:
+                raise
+            except Exception as error:
+                raise LaunchFailed(
+                    f"{found.name} failed: {type(error).__name__}: {error}",
+                    hint=f"see its run: cas span show %{run.root[:12]}" if run.root is not None else None,
+                ) from error
     if as_json:
-        terminal.print_json({"result": plain(result), "span": span.id if span is not None else None})
+        terminal.print_json({"result": plain(result), "span": run.root})
         return
     if result is not None:
         terminal.print(to_json(result) if not hasattr(result, "columns") else str(result))
-    if span is not None:
-        made = ", ".join(version.ref for version in repository.outputs(span.id) if version.name)
-        terminal.note(f"span %{span.id[:12]}  {found.name}  {span.status}" + (f"  made {made}" if made else ""))
+    if run.root is not None:
+        made = _made(repository, run.root)
+        terminal.note(f"span %{run.root[:12]}  {found.name}  ok" + (f"  made {made}" if made else ""))
 
 
-def _last_run(repository: Repository, name: str) -> SpanInfo | None:
-    roots = [span for span in repository.spans(label=name, limit=20) if span.parent is None]
-    return roots[0] if roots else None
+def _made(repository: Repository, root: str) -> str:
+    """What a run published, in its span and those inside it."""
+    from cas.models.queries import read_descendant_spans
+
+    with repository:
+        spans = [root, *(str(span.id) for span in read_descendant_spans(root, limit=_SHOWN))]
+    made = [version.ref for span in spans for version in repository.outputs(span) if version.name]
+    return ", ".join(made[:_SHOWN]) + (", …" if len(made) > _SHOWN or len(spans) > _SHOWN else "")
+
+
+_SHOWN = 10
+_IMPORTLIB = Path(import_module.__code__.co_filename)

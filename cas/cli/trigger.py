@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cas.cli.command import Command, Group, json_option, pass_terminal
-from cas.cli.launch import use_working_directory
+from cas.cli.launch import users_code
 from cas.cli.render.text import clean, columns
 from cas.cli.render.values import plain, to_json
 from cas.cli.terminal import Terminal
@@ -36,11 +36,11 @@ def plan_dict(plan: LaunchPlan, repository: Repository) -> dict[str, Any]:
     }
 
 
-def _plans(places: tuple[str, ...]) -> list[LaunchPlan]:
+def _plans(terminal: Terminal, places: tuple[str, ...], *, as_json: bool) -> list[LaunchPlan]:
     from cas.flows.finding import find_plans
 
-    use_working_directory()
-    return find_plans(places)
+    with users_code(terminal, as_json=as_json):
+        return find_plans(places)
 
 
 def _launch_dict(launch: Launch) -> dict[str, Any]:
@@ -79,7 +79,7 @@ cas trigger list mypkg.flows:train_daily --json
 def list_command(terminal: Terminal, places: tuple[str, ...], as_json: bool) -> None:
     """List the plans that have a trigger: what it is on, how often it launched, and what is waiting."""
     repository = terminal.repository()
-    found = [plan_dict(plan, repository) for plan in _plans(places)]
+    found = [plan_dict(plan, repository) for plan in _plans(terminal, places, as_json=as_json)]
     if as_json:
         terminal.print_array(found)
         return
@@ -113,8 +113,9 @@ def run_command(terminal: Terminal, places: tuple[str, ...], as_json: bool) -> i
     """
     from cas.flows.triggers import run_triggers
 
-    plans = _plans(places)
-    made = run_triggers(plans, terminal.repository(writing=True))
+    plans = _plans(terminal, places, as_json=as_json)
+    with users_code(terminal, as_json=as_json):
+        made = run_triggers(plans, terminal.repository(writing=True))
     if as_json:
         terminal.print_array(_launch_dict(one) for one in made)
     else:
@@ -143,6 +144,11 @@ def watch_command(terminal: Terminal, places: tuple[str, ...], every: float, as_
 
     from cas.flows.triggers import watch
 
-    plans = _plans(places)
-    for launch in watch(plans, terminal.repository(writing=True), interval=every):
+    plans = _plans(terminal, places, as_json=as_json)
+    launches = watch(plans, terminal.repository(writing=True), interval=every)
+    while True:
+        with users_code(terminal, as_json=as_json):
+            launch = next(launches, None)
+        if launch is None:
+            return
         terminal.say(json.dumps(_launch_dict(launch), ensure_ascii=False) if as_json else _line(launch))

@@ -47,6 +47,7 @@ def call(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], st
             resolve_without_repository(flow.interface, bound.arguments)
             return plain_result(flow.interface, frame, flow.function(*bound.args, **bound.kwargs))
     with entered_run() as run, repo.span(flow.name, metadata=flow.metadata) as span, entered(Frame()) as frame:
+        run.began(span)
         setting = Setting(repo, span, run)
         take_arguments(flow.interface, bound.arguments, setting, stored)
         result = flow.function(*bound.args, **bound.kwargs)
@@ -63,12 +64,14 @@ async def call_async(flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[s
             return plain_result(flow.interface, frame, await flow.function(*bound.args, **bound.kwargs))
     if _is_quick(flow, bound.arguments):
         with entered_run() as run, repo.span(flow.name, metadata=flow.metadata) as span, entered(Frame()) as frame:
+            run.began(span)
             take_arguments(flow.interface, bound.arguments, Setting(repo, span, run))
             return plain_result(flow.interface, frame, await flow.function(*bound.args, **bound.kwargs))
     with entered_run() as run:
 
         def enter() -> ActiveSpan:
             span = repo.span(flow.name, metadata=flow.metadata).__enter__()
+            run.began(span)
             try:
                 take_arguments(flow.interface, bound.arguments, Setting(repo, span, run))
             except BaseException as error:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 from uuid import UUID
 
-from cas.errors import CasError, NotFound, UsageError
+from cas.errors import CasError, LaunchFailed, NotFound, UsageError
 from cas.flows.interface import hints_of
 from cas.flows.launch import LaunchPlan
 from cas.flows.rendering import parse_time
@@ -213,18 +213,23 @@ _READERS: dict[Any, Callable[[str], Any]] = {
 
 
 def _look_up(place: str) -> tuple[Any, Any]:
-    """The module of a place, and what stands there; None where the place is the module."""
+    """The module of a place, and what stands there; None where the place is the module.
+
+    Raises LaunchFailed, from what it raised, for a module that cannot be imported.
+    """
     name, colon, path = place.partition(":")
-    if not name or (colon and not path):
-        raise UsageError(f"{place!r} is no place of a plan", hint="write it as mypkg.flows:train_daily")
+    if not all(map(str.isidentifier, name.split("."))) or (colon and not path):
+        like = name.removesuffix(".py").strip("./").replace("/", ".")
+        meant = like if all(map(str.isidentifier, like.split("."))) else "mypkg.flows"
+        raise UsageError(f"{place!r} is no place of a plan", hint=f"write it as {meant}:{path or 'train_daily'}")
     try:
         module = import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
-            raise  # it is there; what is missing is something that it imports
-        raise NotFound(f"no module {name!r}", hint="is it in this directory, or installed here?") from None
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{name!r} cannot be imported: {error}") from None
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            above, _, last = name.rpartition(".")
+            hint = f"what stands in a module is written {above}:{last}" if above and not colon else None
+            raise NotFound(f"no module {name!r}", hint=hint or "is it in this directory, or installed here?") from None
+        raise LaunchFailed(f"module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     found: Any = module
     for step in path.split(".") if path else ():
         if not hasattr(found, step):

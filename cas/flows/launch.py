@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cas.errors import DeclarationError, NoRepository, UsageError
+from cas.flows.declaration import facts_of
 from cas.flows.facts import Facts
 from cas.flows.inputs import KeyOf, TimeOf
 from cas.flows.interface import as_query
@@ -107,7 +108,8 @@ def run_plan(
     except NoRepository:
         return _run(plan.flow, arguments)
     said = {"kind": "launch", "plan": plan.name, **(metadata or {})}
-    with entered_run(), repo.span(plan.name, metadata=said, atomic=finish is not None):
+    with entered_run() as run, repo.span(plan.name, metadata=said, atomic=finish is not None) as span:
+        run.began(span)
         result = _run(plan.flow, arguments)
         if finish is not None:
             finish()
@@ -132,6 +134,8 @@ def _run(flow: Flow[..., Any], arguments: Mapping[str, object]) -> Any:
 def _flow(function: Callable[..., Any]) -> Flow[..., Any]:
     if isinstance(function, Flow):
         return function
+    if facts_of(function) is not None:  # callable, too
+        raise UsageError(f"{function!r:.80} is an artifact, and cannot be launched", hint="give what publishes it")
     if isinstance(function, functools.partial) and isinstance(function.func, Flow):  # a method that is a task is one
         inner = function.func
         return type(inner)(functools.partial(inner.function, *function.args, **function.keywords), name=inner.name)

@@ -33,9 +33,16 @@ class Run:
     """The versions that the functions of one run resolved or published, by the id of their literal."""
 
     def __init__(self) -> None:
+        self.root: str | None = None
+        """The id of its outermost span, once that is open."""
         self._versions: dict[bytes, list[ArtifactVersion]] = {}
         self.declared: dict[Name, tuple[Facts, Said | None]] = {}
         """What was checked of names against the log: the declaration, and what there is left to declare."""
+
+    def began(self, span: ActiveSpan) -> None:
+        """Note a span of it that was opened."""
+        if self.root is None:
+            self.root = span.id
 
     def add(self, version: ArtifactVersion) -> None:
         """Note a version that was resolved or made."""

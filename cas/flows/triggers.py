@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cas import clock
-from cas.errors import DeclarationError, SpanError, VersionConflict
+from cas.errors import DeclarationError, SpanError, UsageError, VersionConflict
 from cas.flows import reading
 from cas.flows.launch import LaunchPlan, run_plan
 from cas.flows.wanted import Wanted
@@ -65,13 +65,7 @@ def launches(plan: LaunchPlan, repository: Repository | None = None) -> list[dic
 
 def triggered_by(span: str | SomeSpan, repository: Repository | None = None) -> ArtifactVersion | None:
     """The version that triggered the launch a span is part of; None where no trigger made it."""
-    repo = repository or current()
-    info = repo.span_info(span)
-    while "artifact" not in info.metadata or info.metadata.get("kind") != "launch":
-        if info.parent is None:
-            return None
-        info = repo.span_info(info.parent)
-    return repo.version_of(bytes.fromhex(info.metadata["artifact"]), info.metadata["trigger"])
+    return (repository or current()).triggered_by(span)
 
 
 def run_triggers(
@@ -145,12 +139,12 @@ def _run(repo: Repository, plan: LaunchPlan, version: ArtifactVersion, key: str)
         if _is_recorded(repo, plan, key):
             raise
         return _failed(repo, plan, version, key, conflict)
-    except Exception as error:  # noqa: BLE001 - whatever the plan raises is recorded, and the other launches go on
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is recorded, and the others go on
         return _failed(repo, plan, version, key, error)
     return Launch(plan.name, version.ref, "ok", None, result)
 
 
-def _failed(repo: Repository, plan: LaunchPlan, version: ArtifactVersion, key: str, error: Exception) -> Launch:
+def _failed(repo: Repository, plan: LaunchPlan, version: ArtifactVersion, key: str, error: BaseException) -> Launch:
     text = f"{type(error).__name__}: {error}"
     _put(repo, plan, key, {**_told(plan, version), "status": "failed", "error": text})
     return Launch(plan.name, version.ref, "failed", text)
@@ -205,8 +199,12 @@ def _matching(repo: Repository, plan: LaunchPlan) -> list[ArtifactVersion]:
 
 
 def _triggered(plans: Iterable[LaunchPlan]) -> Iterator[LaunchPlan]:
+    if isinstance(plans, (str, LaunchPlan)) or not isinstance(plans, Iterable):
+        raise UsageError(f"triggers are run of a list of plans, not of {plans!r:.80}", hint="run_triggers([plan])")
     names: dict[str, LaunchPlan] = {}
     for plan in plans:
+        if not isinstance(plan, LaunchPlan):
+            raise UsageError(f"{plan!r:.80} is no launch plan", hint="LaunchPlan.create(…, trigger=OnArtifact(…))")
         if names.setdefault(plan.name, plan) is not plan:
             raise DeclarationError(f"two plans are called {plan.name!r}: what was launched is recorded by name")
         if plan.trigger is not None:

@@ -27,6 +27,7 @@ __all__ = [
     "readers",
     "span_info",
     "spans",
+    "triggered_by",
     "version_of",
 ]
 
@@ -119,6 +120,16 @@ def _live_readers(repository: Repository) -> LiveReaders:
         for artifact in {one.artifact for one in told if one.artifact is not None}:
             found.setdefault(artifact, []).append(live.info)
     return found
+
+
+def triggered_by(repository: Repository, span: str | SomeSpan) -> ArtifactVersion | None:
+    """The version whose trigger launched a span, or one around it, as ``flows.triggers`` says in its metadata."""
+    info = span_info(repository, span)
+    while "artifact" not in info.metadata or info.metadata.get("kind") != "launch":
+        if info.parent is None:
+            return None
+        info = span_info(repository, info.parent)
+    return repository.version_of(bytes.fromhex(info.metadata["artifact"]), info.metadata["trigger"])
 
 
 def inputs(repository: Repository, span: str | SomeSpan) -> list[SpanLink]:

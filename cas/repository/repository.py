@@ -203,8 +203,7 @@ class Repository:
         metadata: Mapping[str, Any] | None = None,
         limit: int | None = None,
     ) -> list[ArtifactVersion]:
-        """The latest version of each partition that matches, newest first; ``what`` is a glob on names, a query, or a
-        declared artifact.
+        """The latest version of each partition that a glob on names, a query or an artifact matches, newest first.
 
         A value of ``partitions`` is a text (``*`` and ``?`` stand for anything) or a list of them; ``time`` a text, a
         list, or a range ``(first, last)``, both included. ``project`` and ``domain`` may be globs too.
@@ -231,8 +230,7 @@ class Repository:
     ) -> list[ArtifactVersion]:
         """The latest version of every partition that matches, newest first; ``pattern`` is a glob on names."""
         if not isinstance(pattern, str):
-            found: list[ArtifactVersion] = pattern.artifacts(self, limit)
-            return found
+            return list(pattern.artifacts(self, limit))
         return history.find(self, pattern, type_=type, metadata=metadata, partitions=partitions, time=time, limit=limit)
 
     def names(self, pattern: str = "*") -> list[NameInfo]:
@@ -375,6 +373,10 @@ class Repository:
         """What a span made, in order: labelled artifacts and what it published."""
         return lineage.outputs(self, span)
 
+    def triggered_by(self, span: str | SomeSpan) -> ArtifactVersion | None:
+        """The version that triggered the launch a span is part of; None where no trigger made it."""
+        return lineage.triggered_by(self, span)
+
     def lineage(self, what: str | ArtifactVersion, *, down: bool = False, depth: int | None = None) -> LineageNode:
         """What an artifact was made from, back to the beginning; ``down``: what was made from it."""
         return lineage.lineage(self, what, down=down, depth=depth)
@@ -428,10 +430,9 @@ class Repository:
             if "session" in self.__dict__:
                 self.session.close()
             self.catalog.close()
-            if "remotes" in self.__dict__:
-                self.remotes.close()
-            if "objects" in self.__dict__:
-                self.objects.close()
+            for opened in ("remotes", "objects"):
+                if opened in self.__dict__:
+                    getattr(self, opened).close()
 
     def __enter__(self) -> Repository:
         self._tokens.append(current.enter(self))

@@ -82,6 +82,8 @@ def test_launch_says_what_is_wrong(home: str, capfd: pytest.CaptureFixture[str])
         (f"{home}:nothing", 14, "there are: train, rows, PLAN"),
         (f"{home}:RIDES", 2, "is a Artifact, not a plan"),
         (":x", 2, "is no place of a plan"),
+        ("mypkg/flows.py:train", 2, "write it as mypkg.flows:train"),
+        (f"{home}.train", 14, f"is written {home}:train"),
     ):
         assert said in shown(capfd, "launch", place, code=code)[1]
     for argument, said in (
@@ -93,6 +95,65 @@ def test_launch_says_what_is_wrong(home: str, capfd: pytest.CaptureFixture[str])
     ):
         assert said in shown(capfd, "launch", f"{home}:train", argument, code=2)[1]
     assert "no artifact matches" in shown(capfd, "launch", f"{home}:train", "region=BSL", code=14)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import nothing_of_the_kind", "ModuleNotFoundError: No module named 'nothing_of_the_kind'"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("from cas import Artifact\nArtifact()", "DeclarationError: an artifact needs a name"),
+        ("def broken(:", "SyntaxError"),
+    ],
+)
+def test_a_module_that_cannot_be_imported(home: str, capfd: pytest.CaptureFixture[str], text: str, said: str) -> None:
+    place = f"{home}_broken"
+    Path(f"{place}.py").write_text(f"\n{text}\n")
+    for words in (["launch", f"{place}:x"], ["trigger", "list", place], ["trigger", "run", place]):
+        err = shown(capfd, *words, code=1)[1]
+        assert f"error: module '{place}' cannot be imported: {said}" in err
+        assert f'{place}.py", line ' in err
+        assert "bug" not in err
+        assert "importlib" not in err
+
+
+def test_what_a_launched_function_prints_is_apart_from_json(home: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with Path(f"{home}.py").open("a") as module:
+        module.write("""
+print("imported")
+
+@task
+def loud(data: int = 1) -> int:
+    print("working")
+    return data
+
+LOUD = LaunchPlan.create("loud", loud, trigger=OnArtifact(RIDES, inputs={"data": RIDES}))
+""")
+    out, err = shown(capfd, "launch", f"{home}:loud", "--json")
+    assert json.loads(out)["result"] == 1
+    assert err == "imported\nworking\n"
+    out, err = shown(capfd, "trigger", "run", f"{home}:LOUD", "--json")
+    assert [one["result"] for one in json.loads(out)] == [7]
+    assert "working" in err
+    assert shown(capfd, "launch", f"{home}:loud")[0] == "working\n1\n"
+
+
+def test_a_launch_tells_its_own_run_and_all_that_was_made_in_it(home: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with Path(f"{home}.py").open("a") as module:
+        module.write("""
+import subprocess, sys
+
+@task
+def busy() -> None:  # while it runs, another process has a run of the same name
+    other = "import cas\\nwith cas.span('busy'): pass"
+    subprocess.run([sys.executable, "-c", other], check=True)
+""")
+    _, err = shown(capfd, "launch", f"{home}:PLAN", "region=ZRH")
+    assert " made model@region=ZRH#" in err
+    told = json.loads(shown(capfd, "launch", f"{home}:busy", "--json")[0])["span"]
+    runs = json.loads(shown(capfd, "span", "list", "--label", "busy", "--json")[0])
+    assert len(runs) == 2
+    assert [run["metadata"].get("kind") for run in runs if run["id"] == told] == ["task"]
 
 
 def test_a_launch_that_fails(home: str, capfd: pytest.CaptureFixture[str]) -> None:

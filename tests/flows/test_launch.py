@@ -106,6 +106,12 @@ def test_missing_inputs_are_named(repo):
     assert repo.spans() == []
 
 
+def test_an_artifact_is_no_function(repo):
+    for what in (Artifact(name="x"), Artifact(name="x", partition_keys=["a"])(a="1")):
+        with pytest.raises(UsageError, match="is an artifact, and cannot be launched"):
+            launch(what)
+
+
 def test_plain_functions_and_coroutines_are_launched_too(repo):
     async def slow(x: int) -> Annotated[int, OTHER(region="x")]:
         return x

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import pytest
 
-from cas.errors import DeclarationError, SpanError
+from cas.errors import DeclarationError, SpanError, UsageError
 from cas.flows import (
     Artifact,
     Inputs,
@@ -111,7 +111,7 @@ def test_a_launch_says_what_triggered_it(repo):
     assert outer.metadata == {"kind": "launch", "plan": "train", "trigger": version.ref, "artifact": version.id}
     assert [span.label for span in repo.consumers(version)] == ["train"]
     (inner,) = repo.consumers(version)
-    assert triggered_by(inner.id) == triggered_by(outer.id) == version
+    assert triggered_by(inner.id) == triggered_by(outer.id) == repo.triggered_by(inner) == version
     with repo.span("alone") as alone:
         pass
     assert triggered_by(alone.id) is None
@@ -134,6 +134,24 @@ def test_a_failed_launch_is_recorded_and_not_repeated(repo):
     records = launches(PLAN)
     assert [(one["status"], one["error"]) for one in records] == [("failed", "ValueError: negative"), ("ok", None)]
     assert repo.resolve("model").get() == 20
+
+
+def test_a_plan_that_exits_is_a_failed_launch_and_stops_no_watcher(repo):
+    @task
+    def exits(data: int):
+        raise SystemExit(3)
+
+    plan = LaunchPlan.create("exits", exits, trigger=OnArtifact(RIDES, inputs={"data": RIDES}))
+    put(repo, 1)
+    (made,) = run_triggers([plan])
+    assert (made.status, made.error) == ("failed", "SystemExit: 3")
+    assert run_triggers([plan]) == []
+
+
+@pytest.mark.parametrize("plans", [PLAN, "train", [train], [3], 5], ids=str)
+def test_triggers_are_run_of_plans(repo, plans):
+    with pytest.raises(UsageError, match=r"plan"):
+        run_triggers(plans)
 
 
 def test_what_was_launched_survives_reopening(tmp_path):
