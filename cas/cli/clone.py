@@ -9,6 +9,7 @@ from cas.cli.command import Command, json_option, pass_terminal, whole_number
 from cas.cli.exchanging import jobs_option, option_option, print_transfer, read_options
 from cas.cli.progress import Progress
 from cas.cli.terminal import Terminal
+from cas.errors import UsageError
 
 __all__ = ["command"]
 
@@ -52,6 +53,8 @@ def command(
     """
     from cas.repository.exchange import clone
 
+    if terminal.then is not None:
+        raise UsageError("a clone is of a repository as it is now", hint="limit it by --since, or leave --at out")
     try:
         with Progress(f"cloning {url}") as progress:
             repository, done = clone(

@@ -81,7 +81,12 @@ class DataCard(Card):
 
     @classmethod
     def from_dataframe(cls, frame: pd.DataFrame, *, rows: int = 5, name: str | None = None) -> DataCard:
-        """Its shape, its columns (type, nulls, range) and its first ``rows`` rows."""
+        """Its shape, its columns (type, nulls, range) and its first ``rows`` rows. Raises DeclarationError."""
+        if not _is_frame(frame):
+            raise DeclarationError(
+                f"a data card is drawn from a DataFrame, not from a {type(frame).__name__}",
+                hint="DataCard(…) takes Markdown",
+            )
         return cls(frame_page(frame, rows), name=name)
 
     from_obj = from_dataframe
@@ -123,10 +128,12 @@ def named(cards: Iterable[Card]) -> dict[str, tuple[str, bytes]]:
 
 def frame_page(frame: Any, rows: int) -> str:
     """Markdown about a DataFrame; deterministic for equal frames."""
+    if not hasattr(frame, "iloc"):
+        frame = frame.to_pandas()
     lines = [f"{len(frame):,} rows, {len(frame.columns)} columns", "", "| column | type | nulls | least | greatest |"]
     lines.append("|---|---|---|---|---|")
-    for column in frame.columns:
-        series = frame[column]
+    for place, column in enumerate(frame.columns):
+        series = frame.iloc[:, place]  # by place: two columns may have one name
         least, greatest = _extent(series)
         lines.append(f"| {_cell(column)} | {series.dtype} | {int(series.isna().sum())} | {least} | {greatest} |")
     head = frame.head(rows)
@@ -157,7 +164,8 @@ def _check_form(form: str) -> None:
 
 
 def _is_frame(given: object) -> bool:
-    return hasattr(given, "columns") and hasattr(given, "dtypes")
+    """Whether it is a DataFrame of pandas, or what gives one: of polars, or an Arrow table."""
+    return hasattr(given, "columns") and (hasattr(given, "iloc") or hasattr(given, "to_pandas"))
 
 
 def _content(content: object, form: str) -> bytes:

@@ -13,7 +13,14 @@ def get_artifact(what: object, repository: Repository | None = None) -> Artifact
     return (repository or reading.repository()).get_artifact(what)
 
 
-def list_names(pattern: str = "*", *, limit: int | None = None, repository: Repository | None = None) -> list[str]:
-    """The names of the artifacts that match a glob, sorted; at most ``limit``."""
-    repo = repository or reading.repository()
-    return [info.name for info in repo.names(pattern)][:limit]
+def list_names(
+    pattern: str = "*",
+    *,
+    limit: int | None = None,
+    after: str | None = None,
+    repository: Repository | None = None,
+) -> list[str]:
+    """The names of the artifacts that match a glob, sorted; at most ``limit``, those past ``after``."""
+    reading.check_limit(limit)
+    found = sorted(info.name for info in (repository or reading.repository()).names(pattern))
+    return [name for name in found if after is None or name > after][:limit]

@@ -17,6 +17,7 @@ from cas.refs.partitions import Partition
 from cas.repository import ArtifactVersion, Repository, resolving
 from cas.repository import reading as stored
 from cas.repository.current import LOCK, current
+from cas.repository.history import check_limit
 from cas.repository.publishing import Wish
 from cas.repository.version import decode_record
 
@@ -25,6 +26,7 @@ __all__ = [
     "Repository",
     "Versions",
     "asked",
+    "check_limit",
     "declared",
     "declared_keys",
     "every_tip",
@@ -138,9 +140,9 @@ def latest_per_partition(
     """The latest version of each partition that matches, by partition; at most ``limit``, those past ref ``after``."""
     name = _name(repo, wanted)
     passed = grammar.parse(after).partition.text if after is not None else None
-    locked = _locked(repo, wanted)
-    if locked is not None:
-        return [one for one in locked if passed is None or _text(one) > passed][:limit]
+    check_limit(limit)
+    if LOCK.get() is not None:
+        return [one for one in every_tip(repo, wanted) if passed is None or _text(one) > passed][:limit]
     found = _chosen(repo, name, wanted, after=passed, limit=None if wanted.strict else limit)
     if wanted.strict:
         found = [text for text in found if _matches(wanted, Partition.parse(text))]
@@ -151,13 +153,8 @@ def latest_per_partition(
     return Versions(repo, name, found[:limit])
 
 
-def _locked(repo: Repository, wanted: Wanted) -> list[ArtifactVersion] | None:
-    """The versions that match among those of the lock that is replayed, by partition; None where none is."""
-    lock = LOCK.get()
-    if lock is None:
-        return None
-    every = lock.matching(repo, _name(repo, wanted))
-    return sorted((one for one in every if wanted.matches(one.partitions, one.time)), key=_text)
+def _is_of(version: ArtifactVersion, name: Name) -> bool:
+    return (version.project, version.domain, version.name) == name
 
 
 def _text(version: ArtifactVersion) -> str:
@@ -165,10 +162,10 @@ def _text(version: ArtifactVersion) -> str:
 
 
 def every_tip(repo: Repository, wanted: Wanted) -> list[ArtifactVersion]:
-    """The latest version of each partition that matches, by partition, all found at once."""
-    locked = _locked(repo, wanted)
-    if locked is not None:
-        return locked
+    """The latest version of each partition that matches, by partition, all found at once.
+
+    Where a lock is replayed: of what it has, and of what the run that replays it has made.
+    """
     name = _name(repo, wanted)
     with repo.catalog.database.lock:
         repo.catalog.catch_up(repo.log_of(name.project, name.domain))
@@ -176,6 +173,11 @@ def every_tip(repo: Repository, wanted: Wanted) -> list[ArtifactVersion]:
     found = {row.partition: resolving.from_row(repo, row) for row in rows}
     if wanted.strict:
         found = {text: one for text, one in found.items() if wanted.matches(one.partitions, one.time)}
+    if (lock := LOCK.get()) is not None:
+        locked = lock.tips(
+            repo, found.values(), lambda one: _is_of(one, name) and wanted.matches(one.partitions, one.time)
+        )
+        found = {_text(one): one for one in locked}
     for wish in reversed(list(_held(repo, name, wanted))):
         found[wish.target.partition.text] = _of_wish(repo, wish)
     return [found[text] for text in sorted(found)]
@@ -211,6 +213,9 @@ def partition_values(repo: Repository, wanted: Wanted, key: str) -> list[str]:
     """The values of one key (or ``time``) among the partitions that match, sorted."""
     name = _name(repo, wanted)
     key = "time" if key == "time_partition" else key
+    if LOCK.get() is not None:
+        there = every_tip(repo, wanted)
+        return sorted({value for one in there if (value := one.time if key == "time" else one.partitions.get(key))})
     with repo.catalog.database.lock:
         repo.catalog.catch_up(repo.log_of(name.project, name.domain))
         found = selection.values(repo.catalog.database.connection, name, key, dict(wanted.keys), wanted.times)

@@ -46,7 +46,7 @@ def put_many(items: Iterable[tuple[object, str]]) -> list[ArtifactVersion]:
     return current().put_many(items)
 
 
-def get(ref: str | ArtifactVersion, *, allow_pickle: bool = False) -> Any:
+def get(ref: object, *, allow_pickle: bool = False) -> Any:
     """As :meth:`Repository.get`."""
     return current().get(ref, allow_pickle=allow_pickle)
 

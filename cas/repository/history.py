@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from cas.refs.history import History
 from cas.refs.names import Name
 from cas.refs.partitions import Partition
 from cas.repository import resolving
+from cas.repository.current import LOCK
 from cas.repository.info import NameInfo
 from cas.repository.version import ArtifactVersion
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cas.catalog.refs import Declared
     from cas.repository.repository import Repository
 
-__all__ = ["aliases", "declaration", "find", "log", "names"]
+__all__ = ["aliases", "check_limit", "declaration", "find", "log", "names", "newest_first"]
 
 
 def catch_up_all(repository: Repository) -> None:
@@ -91,13 +92,25 @@ def find(
     asked = Partition.of({key: str(value) for key, value in (partitions or {}).items()}, time)
     rows = [row for name in wanted for row in repository.catalog.refs.tips(name, asked)]
     rows.sort(key=lambda row: row.stamp, reverse=True)
-    versions = (resolving.from_row(repository, row) for row in rows)
+    versions: Iterable[ArtifactVersion] = (resolving.from_row(repository, row) for row in rows)
+    if (lock := LOCK.get()) is not None:
+        versions = newest_first(lock.tips(repository, versions, lambda one: _fits(one, wanted, asked)))
     if type_ is not None:
         versions = (one for one in versions if fnmatchcase(one.type, type_))
     if metadata:
         items = list(metadata.items())
         versions = (one for one in versions if _has(one.metadata, items))
     return list(islice(versions, limit))
+
+
+def newest_first(versions: Iterable[ArtifactVersion]) -> list[ArtifactVersion]:
+    """The versions by when they were published."""
+    return sorted(versions, key=lambda one: one.stamp or 0, reverse=True)
+
+
+def _fits(version: ArtifactVersion, names: Collection[Name], asked: Partition) -> bool:
+    name = Name(version.project or "", version.domain or "", version.name or "")
+    return name in names and version.partition is not None and version.partition.contains(asked)
 
 
 def _has(metadata: dict[str, Any], items: list[tuple[str, Any]]) -> bool:

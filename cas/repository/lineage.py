@@ -39,6 +39,7 @@ _ELSEWHERE = "(not here)"
 
 def spans(repository: Repository, label: str | None, status: str | None, limit: int | None) -> list[SpanInfo]:
     """Spans that match, newest first: those in the log, and those that are open or closed inside an open one."""
+    history.check_limit(limit)
     history.catch_up_all(repository)
     live = {span.id.hex(): span.info for span in live_spans(repository).values()}
     known = repository.catalog.spans().matching(label, status, None if limit is None else limit + len(live))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from cas.repository.repository import Repository
     from cas.repository.version import ArtifactVersion
 
-__all__ = ["Lock", "lock_of", "read_lock", "replaying", "write_toml"]
+__all__ = ["Lock", "lock_of", "made_in_this_run", "read_lock", "replaying", "write_toml"]
 
 FORMAT = 1
 _FIELDS = ("asked", "artifact", "literal", "ref")
+_ID = re.compile("[0-9a-f]{64}")
 
 
 class Lock:
@@ -40,6 +42,7 @@ class Lock:
             self._answers.setdefault(_canonical(one["asked"]), []).append(one)
         self._made = {_canonical(asked) for asked in form.get("made", ())}
         self._given: dict[str, int] = {}
+        self._versions: dict[str, ArtifactVersion] = {}
 
     def has(self, repository: Repository, asked: str) -> bool:
         """Whether the span resolved this."""
@@ -64,15 +67,20 @@ class Lock:
         self._given[key] = place + 1
         return self._version(repository, answers[min(place, len(answers) - 1)])
 
-    def matching(self, repository: Repository, name: tuple[str, str, str]) -> list[ArtifactVersion]:
-        """Every version of a name that it has, each once."""
-        found: dict[str, ArtifactVersion] = {}
+    def tips(
+        self, repository: Repository, live: Iterable[ArtifactVersion], fits: Callable[[ArtifactVersion], bool]
+    ) -> list[ArtifactVersion]:
+        """What a search finds in place of ``live``: the versions of the lock that fit, and of ``live`` those that this
+        very run has made. Of each partition it is the newest one.
+        """
         for answers in self._answers.values():
             for one in answers:
-                version = found.get(one["artifact"]) or self._version(repository, one)
-                if (version.project, version.domain, version.name) == name:
-                    found[one["artifact"]] = version
-        return list(found.values())
+                if one["artifact"] not in self._versions:
+                    self._versions[one["artifact"]] = self._version(repository, one)
+        found = [one for one in self._versions.values() if one.name is not None and fits(one)]
+        found += made_in_this_run(repository, live)
+        found.sort(key=lambda one: one.stamp or 0)
+        return list({(one.project, one.domain, one.name, one.partition): one for one in found}.values())
 
     def _version(self, repository: Repository, one: Mapping[str, Any]) -> ArtifactVersion:
         artifact = bytes.fromhex(one["artifact"])
@@ -88,6 +96,21 @@ class Lock:
                 hint="bring it here: cas pull, or cas fetch with its id",
             )
         return version
+
+
+def made_in_this_run(repository: Repository, versions: Iterable[ArtifactVersion]) -> list[ArtifactVersion]:
+    """Those of the versions that were made in a span inside one of those around the caller."""
+    around = {span.id: span.state.opened.time for span in repository.spans_around()}
+    if not around:
+        return []
+    since = min(around.values())
+    return [one for one in versions if (one.stamp or 0) >= since and _is_inside(repository, one.span, around)]
+
+
+def _is_inside(repository: Repository, span: str | None, around: Container[str]) -> bool:
+    while span is not None and span not in around:
+        span = repository.span_info(span).parent
+    return span is not None
 
 
 def lock_of(repository: Repository, span: str | SomeSpan) -> dict[str, Any]:
@@ -120,6 +143,8 @@ def lock_of(repository: Repository, span: str | SomeSpan) -> dict[str, Any]:
 def read_lock(given: str | os.PathLike[str] | Mapping[str, Any]) -> Lock:
     """A lock from what :func:`lock_of` gave, or a file of it, JSON or TOML. Raises UsageError where it is none."""
     where = "the lock"
+    if not isinstance(given, (str, os.PathLike, Mapping)):
+        raise UsageError(f"a lock is a file or what repo.lock_of(span) gave, not {given!r:.80}")
     if not isinstance(given, Mapping):
         where = os.fspath(given)
         given = _parsed(Path(where))
@@ -128,6 +153,8 @@ def read_lock(given: str | os.PathLike[str] | Mapping[str, Any]) -> Lock:
     for one in given["resolutions"]:
         if not isinstance(one, Mapping) or not all(isinstance(one.get(field), str) for field in _FIELDS):
             raise UsageError(f"{where}: a resolution has the texts {', '.join(_FIELDS)}; this one is {one!r:.120}")
+        if not all(_ID.fullmatch(one[field]) for field in ("artifact", "literal")):
+            raise UsageError(f"{where}: artifact and literal are ids of 64 hex digits; not all are in {one!r:.200}")
     return Lock(given)
 
 
@@ -157,7 +184,8 @@ def _parsed(path: Path) -> Mapping[str, Any]:
     except FileNotFoundError:
         raise NotFound(f"no such file: {path}", hint="make a lock: cas lock %SPAN > lock.json") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"cannot read {path}: {error}") from None
+        said = (error.strerror or "").lower() if isinstance(error, OSError) else "it is no text"
+        raise StorageError(f"cannot read {path}: {said or error}", hint="give what cas lock wrote") from None
     try:
         if path.suffix == ".toml" or not content.lstrip().startswith("{"):
             import tomli

@@ -11,7 +11,7 @@ from cas.literals import registry
 from cas.objects.ids import BlobId, Kind, ObjectId
 from cas.refs import grammar
 from cas.refs.names import Name
-from cas.repository import resolving
+from cas.repository import resolving, searching
 from cas.repository.conversion import convert
 from cas.repository.info import ObjectInfo, SpanInfo
 from cas.repository.version import ArtifactVersion
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["get", "open_bytes", "show", "value"]
 
 
-def get(repository: Repository, ref: str | ArtifactVersion, *, allow_pickle: bool = False) -> Any:
-    """The value that a ref, an id or a version holds; of ``ref//path``, the member there."""
+def get(repository: Repository, ref: object, *, allow_pickle: bool = False) -> Any:
+    """The value that a ref, an id, a version or a query holds; of ``ref//path``, the member there."""
     if isinstance(ref, ArtifactVersion):
         return repository.value(ref, allow_pickle=allow_pickle)
+    if not isinstance(ref, str):
+        return value(repository, searching.get_artifact(repository, ref), allow_pickle=allow_pickle)
     path = None
-    if isinstance(ref, str) and "//" in ref:
+    if "//" in ref:
         revision = grammar.parse(ref)
         # A span's path is its label, which resolving takes.
         path = revision.path if revision.span is None else None

@@ -163,8 +163,8 @@ class Repository:
         found = lock.answer(self, ref) if (lock := LOCK.get()) is not None else None
         return self._noted(found or resolving.resolve(self, ref, strict=strict), ref)
 
-    def get(self, ref: str | ArtifactVersion, *, allow_pickle: bool = False) -> Any:
-        """The value of a ref, an id or a version; ``ref//path`` reads a member of a directory or composite value."""
+    def get(self, ref: object, *, allow_pickle: bool = False) -> Any:
+        """The value of a ref, an id, a version or a query; ``ref//path`` reads a member of a directory or composite."""
         return reading.get(self, ref, allow_pickle=allow_pickle)
 
     def open(self, ref: str | ArtifactVersion) -> BinaryIO:

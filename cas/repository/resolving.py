@@ -26,6 +26,8 @@ __all__ = ["from_entry", "from_row", "resolve", "resolve_revision", "where"]
 
 def resolve(repository: Repository, text: str, *, strict: bool = False) -> ArtifactVersion:
     """The version that a ref names. Raises RefSyntax, RefNotFound, AmbiguousRef, RefConflict."""
+    if not isinstance(text, str):
+        raise RefSyntax(f"a ref is text, not {type(text).__name__}", hint="repo.get_artifact(…) takes queries, too")
     return resolve_revision(repository, grammar.parse(text), text, strict=strict)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -13,6 +13,7 @@ from cas.catalog.selection import TimeRange
 from cas.errors import UsageError
 from cas.refs.names import Name
 from cas.repository import history, resolving
+from cas.repository.current import LOCK
 from cas.repository.version import ArtifactVersion
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["get_artifact", "search"]
 
+
 Scope = tuple[str | None, str | None]
+Times = Sequence[str] | TimeRange | None
 
 
 def get_artifact(repository: Repository, what: object) -> ArtifactVersion:
@@ -48,8 +51,12 @@ def search(
     limit: int | None,
 ) -> list[ArtifactVersion]:
     """The latest version of each partition that matches, newest first; also of what gives ``versions_in(…)``."""
+    history.check_limit(limit)
     if isinstance(what, str):
-        found = [one for name in _names(repository, what, scope) for one in _tips(repository, name, partitions, time)]
+        names = _names(repository, what, scope)
+        found = [one for name in names for one in _tips(repository, name, partitions, time)]
+        if (lock := LOCK.get()) is not None:
+            found = lock.tips(repository, found, lambda one: _fits(one, names, partitions, _times(time)))
     else:
         if not hasattr(what, "versions_in"):
             raise UsageError(f"{what!r} cannot be searched for", hint="give a name, a query or an Artifact")
@@ -58,8 +65,7 @@ def search(
                 f"{what!r} says its own partitions, time, project and domain", hint="put them in the query"
             )
         found = list(what.versions_in(repository))
-    found.sort(key=lambda one: one.stamp or 0, reverse=True)
-    kept: Iterable[ArtifactVersion] = found
+    kept: Iterable[ArtifactVersion] = history.newest_first(found)
     if type_ is not None:
         kept = (one for one in kept if fnmatchcase(one.type, type_))
     if metadata:
@@ -97,7 +103,23 @@ def _tips(repository: Repository, name: Name, partitions: Mapping[str, Any] | No
     return [resolving.from_row(repository, row) for row in rows]
 
 
-def _times(time: Any) -> Sequence[str] | TimeRange | None:
+def _fits(
+    version: ArtifactVersion, names: Collection[Name], partitions: Mapping[str, Any] | None, times: Times
+) -> bool:
+    """Whether a version is one of those that :func:`_tips` would give, were it there."""
+    if Name(version.project or "", version.domain or "", version.name or "") not in names:
+        return False
+    for key, wanted in (partitions or {}).items():
+        value = version.partitions.get(key)
+        each = [wanted] if isinstance(wanted, str) else wanted
+        if wanted != "*" and (value is None or not any(value == one or fnmatchcase(value, one) for one in each)):
+            return False
+    if times is None or version.time is None:
+        return times is None
+    return times.holds(version.time) if isinstance(times, TimeRange) else version.time in times
+
+
+def _times(time: Any) -> Times:
     if time is None or isinstance(time, TimeRange):
         return time
     if isinstance(time, tuple):

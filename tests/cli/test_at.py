@@ -58,5 +58,7 @@ def test_writing_is_refused(filled: str, capfd: pytest.CaptureFixture[str]) -> N
     for command in (["put", "--value", "1", "z"], ["alias", "x", "prod"], ["rm", "x", "--yes"], ["declare", "x"]):
         assert run(["--at", filled, *command]) == 2
         assert "can only be read" in capfd.readouterr().err
+    assert run(["--at", filled, "clone", ".", "elsewhere"]) == 2
+    assert "as it is now" in capfd.readouterr().err
     assert run(["--at", "someday", "ls"]) == 2
     assert "is no time" in capfd.readouterr().err

@@ -1,6 +1,8 @@
 """Cards: their forms, and what is taken for one."""
 
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from cas.errors import DeclarationError, NotFound, UsageError
@@ -34,6 +36,18 @@ def test_a_data_card_draws_a_table():
 def test_a_data_card_is_made_of_a_table_too():
     frame = pd.DataFrame({"a": range(9)})
     assert DataCard(frame).content == DataCard.from_dataframe(frame).content == as_card(frame).content
+    for other in (pa.table(frame), pl.DataFrame(frame)):
+        assert DataCard(other).content == DataCard.from_dataframe(other).content == as_card(other).content
+        assert b"| a | int64 | 0 | 0 | 8 |" in as_card(other).content
+    for none in (3, {"a": [1]}, None):
+        with pytest.raises(DeclarationError, match="drawn from a DataFrame"):
+            DataCard.from_dataframe(none)
+
+
+def test_columns_of_one_name_are_told_apart():
+    text = DataCard.from_dataframe(pd.DataFrame([[1, 2.5]], columns=["a", "a"])).content.decode()
+    assert "| a | int64 | 0 | 1 | 1 |" in text
+    assert "| a | float64 | 0 | 2.5 | 2.5 |" in text
 
 
 def test_files_that_cannot_be_cards(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+import cas
 from cas.errors import RefNotFound, RefSyntax, UsageError
 from cas.flows import Artifact, Inputs, format_uri, get_artifact, list_names
 from cas.refs.names import Name
@@ -16,6 +17,7 @@ def test_whatever_names_it(repo):
     assert address == "flyte://av0.1/default/main/rides@v1?region=ZRH"
     for what in (version, "rides@region=ZRH", address, RIDES.query(region="ZRH"), RIDES(region="ZRH")):
         assert get_artifact(what) == version
+        assert cas.get(what) == 1
     assert get_artifact(RIDES).get() == 2
     assert get_artifact(RIDES, repo).get() == 2
 
@@ -29,6 +31,11 @@ def test_what_is_not_there(repo):
         get_artifact(5)
     with pytest.raises(UsageError):
         get_artifact(RIDES.query(region=Inputs.x))
+    for what in (5, None, {"region": "ZRH"}):
+        with pytest.raises(UsageError, match="names no artifact"):
+            cas.get(what)
+        with pytest.raises(RefSyntax, match="a ref is text"):
+            cas.resolve(what)
 
 
 def test_names(repo):
@@ -36,3 +43,19 @@ def test_names(repo):
         repo.put(1, name)
     assert list_names() == ["a", "b", "c"]
     assert list_names("[ab]", limit=1) == ["a"]
+    assert list_names(limit=1, after="a") == ["b"]
+    assert list_names(after="c") == []
+
+
+@pytest.mark.parametrize("ask", [list_names, RIDES.latest_per_partition, "spans", "search", "find", "log"])
+def test_limits_are_counts(repo, ask):
+    ask = getattr(repo, ask) if isinstance(ask, str) else ask
+    with pytest.raises(UsageError, match="a limit is 0 or more, not -1"):
+        ask(limit=-1)
+
+
+def test_a_query_that_is_read_is_an_input(repo):
+    version = repo.put(1, "rides@region=ZRH")
+    with repo.span("reader") as span:
+        assert repo.get(RIDES.query(region="ZRH")) == 1
+    assert [link.artifact for link in repo.inputs(span.id)] == [version.id]

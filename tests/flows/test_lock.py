@@ -7,7 +7,7 @@ import pytest
 import tomli
 
 import cas
-from cas.errors import NotFound, RefNotFound, SpanNotFound, UsageError
+from cas.errors import NotFound, RefNotFound, SpanNotFound, StorageError, UsageError
 from cas.flows import Artifact, Inputs, LaunchPlan, launch, task, workflow
 from cas.repository.lockfile import write_toml
 
@@ -73,6 +73,33 @@ def test_it_is_replayed(repo, locked, tmp_path):
     assert launch(train, region="ZRH", lock=locked)[0] == 2
 
 
+def test_searches_are_replayed_too(repo):
+    @workflow
+    def look() -> list[object]:
+        clean("ZRH")
+        return [
+            [one.get() for one in repo.find("rides")],
+            [one.get() for one in repo.find("rides", partitions={"region": "ZRH"})],
+            [one.get() for one in repo.search("r*", partitions={"region": ["Z*"]})],
+            [one.get() for one in repo.search(RIDES)],
+            [one.get() for one in repo.find("clean")],
+            RIDES.partition_values("region"),
+        ]
+
+    repo.put(10, "rides@region=BSL")
+    repo.put(1, "rides@region=ZRH")
+    first = look()
+    assert first == [[1, 10], [1], [1], [1, 10], [2], ["BSL", "ZRH"]]
+    lock = repo.lock_of(repo.spans(label="look")[0])
+    change(repo)
+    repo.put(30, "rides@region=GVA")
+    repo.put(3, "clean@region=GVA")
+    # What it makes itself is found, though it is no part of the lock.
+    repo.put(0, "clean@region=ZRH")
+    assert launch(look, lock=lock) == first
+    assert look() != first
+
+
 def test_a_replayed_run_records_what_it_read(repo, locked):
     change(repo)
     launch(PLAN, lock=locked)
@@ -111,6 +138,9 @@ def test_what_is_no_lock(repo, tmp_path):
         ({}, UsageError),
         ({"cas-lock": 2, "resolutions": []}, UsageError),
         ({"cas-lock": 1, "resolutions": [{"asked": "x"}]}, UsageError),
+        ({"cas-lock": 1, "resolutions": [dict.fromkeys(("asked", "artifact", "literal", "ref"), "x")]}, UsageError),
+        (5, UsageError),
+        (tmp_path, StorageError),
         (tmp_path / "x", UsageError),
         (tmp_path / "y", NotFound),
     ):
