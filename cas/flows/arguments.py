@@ -76,9 +76,12 @@ def _queries(interface: Interface, arguments: Mapping[str, Any]) -> dict[str, Ar
 def _record_values(
     values: Mapping[str, Any], interface: Interface, setting: Setting, stored: Stored
 ) -> dict[str, ArtifactVersion]:
-    """Record plain arguments as literals, or as the version that this run has made or resolved with that value."""
+    """Record plain arguments as literals, or as the version with that value which this run made or resolved, or a span
+    around it.
+    """
     found: dict[str, ArtifactVersion] = {}
     repo, span, run = setting
+    around = repo.spans_around()[1:]  # not the one that is being entered
     with repo.lock:
         writer = repo.session.writer()
         for name, value in values.items():
@@ -89,7 +92,7 @@ def _record_values(
                 if encoded is None:
                     continue
                 literal, ident = encoded, encoded.id
-            version = run.find(value, ident, interface.artifacts.get(name))
+            version = run.find(value, ident, interface.artifacts.get(name), around)
             if version is None:
                 span.read_literal(literal, name)
             else:

@@ -6,7 +6,9 @@ literal, not as objects: an unchanged table stays the same input however it was 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar, Token
+from itertools import chain
 from typing import NamedTuple
 
 from cas.flows.facts import Facts
@@ -48,12 +50,17 @@ class Run:
         """Note a version that was resolved or made."""
         self._versions.setdefault(bytes.fromhex(version.literal_id), []).append(version)
 
-    def find(self, value: object, literal_id: bytes, facts: Facts | None = None) -> ArtifactVersion | None:
-        """The last noted version that holds this value (of this artifact, where ``facts`` says which)."""
+    def find(
+        self, value: object, literal_id: bytes, facts: Facts | None, spans: Iterable[ActiveSpan]
+    ) -> ArtifactVersion | None:
+        """The last noted version that holds this value (of this artifact, where ``facts`` says which), else the one
+        that the innermost of these open spans read or put.
+        """
         if facts is None and any(value is common for common in _COMMON):
             return None
         noted = reversed(self._versions.get(literal_id, ()))
-        return next((one for one in noted if facts is None or one.name == facts.name), None)
+        seen = (one for span in spans if (one := span.seen(literal_id)) is not None)
+        return next((one for one in chain(noted, seen) if facts is None or one.name == facts.name), None)
 
 
 class entered_run:  # noqa: N801 - reads as a statement: with entered_run() as run

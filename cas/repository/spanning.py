@@ -76,6 +76,7 @@ class ActiveSpan:
         self._wishes: list[Wish] = []
         self._held: dict[Name, dict[Partition, Wish]] = {}
         self._said: dict[Name, Said] = {}
+        self._seen: dict[bytes, ArtifactVersion] = {}
         self._closed = False
         self._withdrawn = False
 
@@ -162,6 +163,12 @@ class ActiveSpan:
         maker = bytes.fromhex(version.span) if version.span else None
         artifact = ArtifactId(ObjectId(bytes.fromhex(version.id)))
         self.state.read(SpanInput(artifact, None, asked, name), SpanId(ObjectId(maker)) if maker else None)
+        if (literal := version.known_literal) is not None:
+            self._seen[literal] = version.bare()
+
+    def seen(self, literal: bytes) -> ArtifactVersion | None:
+        """The version with this literal (its id, 32 bytes) that was last read or put in the span, if one was."""
+        return self._seen.get(literal)
 
     def read_literal(self, literal: Literal, name: str) -> None:
         """Record a bare value that the span was given as argument ``name``."""
@@ -181,6 +188,7 @@ class ActiveSpan:
             )
             self._hold(wish)
             self.state.made(ArtifactId(ObjectId(wish.artifact)), None, made.ref)
+            self._seen[wish.literal] = made
             versions.append(made)
         self._stir()
         return versions

@@ -78,6 +78,17 @@ class ArtifactVersion:
         return self._loaded
 
     @property
+    def known_literal(self) -> bytes | None:
+        """The literal's id (32 bytes), if it is known without reading the record."""
+        return self._literal or (self._loaded.literal.id if self._loaded is not None else None)
+
+    def bare(self) -> ArtifactVersion:
+        """The same without its record, to be kept for long."""
+        return ArtifactVersion(
+            self._repository, self._artifact, self._place, literal=self.known_literal, span=self._span, new=self.is_new
+        )
+
+    @property
     def id(self) -> str:
         """The artifact record's id, 64 hex digits."""
         return self._artifact.hex()

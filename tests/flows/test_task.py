@@ -14,6 +14,7 @@ import cloudpickle
 import pandas as pd
 import pytest
 
+import cas
 from cas.errors import DeclarationError, NoRepository, PartitionError, PublishError, RefNotFound
 from cas.flows import (
     Artifact,
@@ -344,6 +345,25 @@ def test_arguments_name_the_artifact_they_came_from(repo):
     assert given["flag"].artifact is None
     assert [span.label for span in repo.consumers("keyed")] == ["second"]
     assert only(repo, label="first").id in {span.id for span in [repo.producer("keyed")]}
+
+
+def test_arguments_name_what_the_code_around_read_or_put(repo):
+    @task
+    def use(frame: pd.DataFrame, rate: float) -> None: ...
+
+    @workflow
+    def flow() -> None:
+        use(cas.get("table").copy(), cas.put(0.5, "rate").get())
+
+    repo.put(pd.DataFrame({"x": [1]}), "table")
+    flow()
+    given = {link.name: link.artifact for link in repo.inputs(only(repo, label="use").id)}
+    assert given == {"frame": repo.resolve("table").id, "rate": repo.resolve("rate").id}
+    with repo.span("notebook"):
+        frame = repo.get("table")
+        use(frame, 0.25)
+    given = {link.name: link.artifact for link in repo.inputs(repo.spans(label="use")[0])}
+    assert given == {"frame": repo.resolve("table").id, "rate": None}
 
 
 def test_an_equal_value_from_another_run_is_no_edge(repo):
