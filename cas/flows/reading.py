@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
-from cas.catalog import selection
+from cas.catalog import chronicle, selection
 from cas.catalog.refs import Declared
 from cas.errors import RefNotFound
 from cas.flows.facts import Facts
 from cas.flows.wanted import Wanted
 from cas.refs import grammar
-from cas.refs.history import History
 from cas.refs.names import Name
 from cas.refs.partitions import Partition
 from cas.repository import ArtifactVersion, Repository, resolving
@@ -38,6 +37,7 @@ __all__ = [
     "note",
     "nothing",
     "partition_values",
+    "position",
     "repository",
     "value_of",
     "with_records",
@@ -298,18 +298,19 @@ def name_of(repo: Repository, facts: Facts) -> Name:
     return Name(facts.project or repo.project, facts.domain or repo.domain, facts.name)
 
 
-def history(repo: Repository, name: Name, partition: Partition) -> list[ArtifactVersion]:
-    """Every version of a name in the partitions that contain one, oldest first; none where the name is unknown."""
+def history(repo: Repository, name: Name, partition: Partition | None = None) -> list[ArtifactVersion]:
+    """Every version of a name, or of one exact partition, oldest first; none where the name is unknown."""
     with repo.catalog.database.lock:
         repo.catalog.catch_up(repo.log_of(name.project, name.domain))
-        found = [
-            entry
-            for number, one in repo.catalog.refs.partitions(name)
-            if one.contains(partition)
-            for entry in History(repo.catalog.refs.entries(number)).versions
-        ]
-    found.sort(key=lambda entry: (entry.stamp, entry.write))
-    return [resolving.from_entry(repo, name, entry) for entry in found]
+        connection, refs = repo.catalog.database.connection, repo.catalog.refs
+        found = chronicle.publications(connection, refs, name, partition.text if partition is not None else None)
+    return [resolving.from_row(repo, row) for row in found]
+
+
+def position(repo: Repository, name: Name) -> tuple[int, str, int]:
+    """How far the log that a name is in goes now: while this stays the same nothing is new there."""
+    with repo.catalog.database.lock:
+        return repo.catalog.catch_up(repo.log_of(name.project, name.domain))
 
 
 def has_version(repo: Repository, name: Name, partition: Partition, version: str) -> bool:

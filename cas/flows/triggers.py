@@ -75,17 +75,7 @@ def run_triggers(
 
     A launch that raises is recorded as failed, and not tried again. Raises SpanError inside a span.
     """
-    repo = repository or current()
-    if repo.current_span() is not None:
-        raise SpanError("triggers run outside of spans: what they record must be visible at once")
-    made = []
-    with repo:
-        for plan in _triggered(plans):
-            for version in pending(plan, repo):
-                done = _launch_once(repo, plan, version, lease)
-                if done is not None:
-                    made.append(done)
-    return made
+    return [one for one in _round(repository or current(), list(_triggered(plans)), lease) if one is not None]
 
 
 def watch(
@@ -99,10 +89,30 @@ def watch(
     """Launch what is triggered until ``stop`` says True, looking every ``interval`` seconds; gives each launch."""
     every = list(_triggered(plans))
     repo = repository or current()
+    done: object = None  # where the logs stood when nothing was left to launch
     while not stop():
-        yield from run_triggers(every, repo, lease=lease)
-        if not stop():
-            time.sleep(interval)
+        now = [reading.position(repo, name) for name in _names(repo, every)]
+        if now != done:
+            left = False
+            for launch in _round(repo, every, lease):
+                if launch is not None:
+                    yield launch
+                left = left or launch is None  # to others, who may die of it: then it comes back without a publication
+                if stop():
+                    return
+            done = None if left else now
+        time.sleep(interval)
+
+
+def _round(repo: Repository, plans: Iterable[LaunchPlan], lease: timedelta) -> Iterator[Launch | None]:
+    """Launch what is waiting, one by one; None for what was left to others."""
+    if repo.current_span() is not None:
+        raise SpanError("triggers run outside of spans: what they record must be visible at once")
+    for plan in plans:
+        for version in pending(plan, repo):
+            with repo:
+                done = _launch_once(repo, plan, version, lease)
+            yield done
 
 
 def _launch_once(repo: Repository, plan: LaunchPlan, version: ArtifactVersion, lease: timedelta) -> Launch | None:
@@ -189,9 +199,8 @@ def _launches(repo: Repository) -> Name:
 def _matching(repo: Repository, plan: LaunchPlan) -> list[ArtifactVersion]:
     """Every version that the trigger matches, oldest first; one that came again counts once."""
     wanted = _trigger_of(plan)
-    name = Name(wanted.project or repo.project, wanted.domain or repo.domain, wanted.name)
     first: dict[str, ArtifactVersion] = {}
-    for version in reading.history(repo, name, Partition.of()):
+    for version in reading.history(repo, _name_of(repo, plan)):
         fits = wanted.version is None or wanted.version == version.version
         if fits and wanted.matches(version.partitions, version.time):
             first.setdefault(_key(version), version)
@@ -209,6 +218,18 @@ def _triggered(plans: Iterable[LaunchPlan]) -> Iterator[LaunchPlan]:
             raise DeclarationError(f"two plans are called {plan.name!r}: what was launched is recorded by name")
         if plan.trigger is not None:
             yield plan
+
+
+def _name_of(repo: Repository, plan: LaunchPlan) -> Name:
+    """The name whose versions launch a plan."""
+    wanted = _trigger_of(plan)
+    return Name(wanted.project or repo.project, wanted.domain or repo.domain, wanted.name)
+
+
+def _names(repo: Repository, plans: Iterable[LaunchPlan]) -> list[Name]:
+    """A name in each log that has to do with the launches of plans."""
+    every = (_launches(repo), *(_name_of(repo, plan) for plan in plans))
+    return list({name[:2]: name for name in every}.values())
 
 
 def _trigger_of(plan: LaunchPlan) -> Wanted:

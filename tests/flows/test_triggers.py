@@ -22,6 +22,7 @@ from cas.flows import (
     run_triggers,
     task,
     triggered_by,
+    triggers,
     watch,
     workflow,
 )
@@ -185,6 +186,25 @@ def test_watching_goes_on_until_it_is_told_to_stop(repo):
         made.append(launch.result)
         put(repo, 2)
     assert made[:1] == [10]
+
+
+def test_watching_an_idle_repository_asks_for_nothing_but_the_end_of_the_log(repo, monkeypatch):
+    asked, looks = [], iter(range(20))
+    monkeypatch.setattr(triggers, "pending", lambda plan, repo: asked.append(plan.name) or pending(plan, repo))
+    put(repo, 1)
+    for _ in watch([PLAN], repo, interval=0, stop=lambda: next(looks, None) is None):
+        pass
+    assert RAN == [("ZRH", 1)]
+    assert asked == ["train", "train"]  # before the launch, and after what it published
+
+
+def test_each_launch_is_told_as_it_ends(repo):
+    put(repo, 1)
+    put(repo, 2, "BSL")
+    watching = watch([PLAN], repo, interval=0)
+    assert next(watching).result == 10
+    assert RAN == [("ZRH", 1)]
+    assert next(watching).result == 20
 
 
 def test_triggers_do_not_run_inside_spans(repo):
