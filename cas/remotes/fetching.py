@@ -52,11 +52,20 @@ class Fetched(NamedTuple):
     scopes: tuple[Scope, ...]
 
 
+class _Folded(NamedTuple):
+    """A checkpoint that spared segments, and the last segment that it holds."""
+
+    number: int
+    digest: str
+    content: bytes
+    last: bytes
+
+
 class _News(NamedTuple):
     """What is new in one log, verified: contents by number, in order, and a checkpoint where that spared segments."""
 
     scope: Scope
-    folded: tuple[int, bytes] | None
+    folded: _Folded | None
     segments: list[tuple[Segment, bytes]]
     tip: FileInfo | None
 
@@ -207,13 +216,13 @@ def _read_news(remote: Remote, scope: Scope, kept: tuple[int, str], there: _File
     number, known = kept
     folded = _checkpoint(remote, scope, there) if not number else None
     if folded is not None:
-        number, known = folded[0].number, folded[0].digest
+        number, known = folded.number, folded.digest
     last = max(there, default=0)
     if remote.store.listable:
         segments = _read_chain(remote, scope, (number, known), there, jobs)
     else:
         segments = _read_on(remote, scope, (number, known))
-    return _News(scope, (folded[0].number, folded[1]) if folded else None, segments, there.get(last))
+    return _News(scope, folded, segments, there.get(last))
 
 
 def _read_chain(
@@ -293,6 +302,14 @@ def _read(remote: Remote, scope: Scope, number: int, info: FileInfo | None) -> b
 
 
 def _verified(remote: Remote, scope: Scope, number: int, known: str, content: bytes) -> tuple[Segment, bytes]:
+    segment = _parsed(remote, scope, number, content)
+    if segment.previous != known:
+        raise _rollback(remote, scope, f"its segment {number} follows another history than the one kept")
+    check_not_ahead(segment.entries, remote.here.now())
+    return segment, content
+
+
+def _parsed(remote: Remote, scope: Scope, number: int, content: bytes) -> Segment:
     try:
         segment = parse(content)
     except RefSyntax as fault:
@@ -302,13 +319,10 @@ def _verified(remote: Remote, scope: Scope, number: int, known: str, content: by
         raise
     if segment.number != number:
         raise _rollback(remote, scope, f"its segment {number} says that it is segment {segment.number}")
-    if segment.previous != known:
-        raise _rollback(remote, scope, f"its segment {number} follows another history than the one kept")
-    check_not_ahead(segment.entries, remote.here.now())
-    return segment, content
+    return segment
 
 
-def _checkpoint(remote: Remote, scope: Scope, there: _Files) -> tuple[checkpoints.Checkpoint, bytes] | None:
+def _checkpoint(remote: Remote, scope: Scope, there: _Files) -> _Folded | None:
     """The newest checkpoint of a long log, if it is valid and names a segment that stands there."""
     last, newest = max(there, default=0), -min(there, default=0)
     if newest <= 0 or newest > last or newest < _MANY or there[-newest].size > checkpoints.MAX_BYTES:
@@ -318,10 +332,11 @@ def _checkpoint(remote: Remote, scope: Scope, there: _Files) -> tuple[checkpoint
         found = checkpoints.decode(content, newest)
     except (RefSyntax, LimitExceeded):
         return None  # derived: one of another form is passed over
-    if digest(_read_listed(remote, scope, newest, there.get(newest))) != found.digest:
+    segment = _read_listed(remote, scope, newest, there.get(newest))
+    if _parsed(remote, scope, newest, segment).digest != found.digest:
         return None
     check_not_ahead(found.entries, remote.here.now())
-    return found, content
+    return _Folded(newest, found.digest, content, segment)
 
 
 # --- admitting ---------------------------------------------------------------------------------------
@@ -335,8 +350,10 @@ def _admit(remote: Remote, news: list[_News], jobs: int) -> None:
         log = remote.copy_of(*one.scope)
         name = "/".join(one.scope)
         if one.folded is not None:
-            number, content = one.folded
-            log.store.create(f"{log.directory}{number:020d}.arrow", content)
+            # Its segment stands beside it: there may be none after it, and a log is told by its segments.
+            log.store.create(f"{log.directory}{one.folded.number:020d}.arrow", one.folded.content)
+            log.store.create(log.path(one.folded.number), one.folded.last)
+            reached[name] = [one.folded.number, one.folded.digest]
         list(in_threads(jobs, partial(_keep, remote, log), one.segments))
         if one.segments:
             last = one.segments[-1][0]

@@ -1,0 +1,58 @@
+"""Logs that a checkpoint folds up to their very end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import cas
+from cas.errors import CorruptObject, RefSyntax
+from cas.refs import checkpoints
+from cas.refs.log import RefLog
+from cas.remotes import fetching
+from cas.repository.exchange import clone
+from cas.storage.local import LocalStore
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A remote of four segments and a checkpoint of all of them."""
+    monkeypatch.setattr(fetching, "_MANY", 2)
+    ann = cas.init(tmp_path / "ann")
+    ann.remotes.add("origin", str(tmp_path / "hub"))
+    for number in range(4):
+        ann.put(number, "count")
+        ann.push()
+    store = LocalStore(tmp_path / "hub")
+    assert checkpoints.write(store, RefLog(store, "default", "main"), 4)
+    return tmp_path / "hub"
+
+
+def test_nothing_after_the_checkpoint(hub: Path, tmp_path: Path) -> None:
+    ben, done = clone(str(hub), tmp_path / "ben")
+    assert done.entries == 4
+    assert [one.get() for one in ben.log("count")] == [3, 2, 1, 0]
+    assert ben.fetch().segments == ben.pull().entries == ben.push().entries == 0
+    assert ben.get("origin:count") == 3
+    ann = cas.open(tmp_path / "ann")
+    ann.put("more", "count")
+    ann.push()
+    assert ben.fetch().segments == 1
+    assert ben.pull().entries == 1
+    assert ben.get("count") == "more"
+    ben.put("again", "count")
+    ben.push()
+    ann.pull()
+    assert ann.get("count") == "again"
+    assert ben.fsck().ok
+
+
+def test_the_segment_that_the_checkpoint_names_is_read(hub: Path, tmp_path: Path) -> None:
+    path = hub / "refs/default/main" / f"{4:020d}.toml"
+    content = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(content.replace(b"cas = 1", b"cas = x"))
+    with pytest.raises((RefSyntax, CorruptObject), match="segment 4"):
+        clone(str(hub), tmp_path / "ben")
+    assert not (tmp_path / "ben").exists()
