@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cas.catalog.catalog import Catalog
     from cas.refs.entries import Entry
     from cas.refs.log import RefLog
+    from cas.refs.segments import Segment
 
 __all__ = ["append", "folds_at"]
 
@@ -27,8 +28,8 @@ def append(
     asks: bool = True,
     checked: bool = False,
     ready: Callable[[], object] = lambda: None,
-) -> None:
-    """Publish what ``plan`` gives as the log's next segment; nothing where it gives nothing.
+) -> Segment | None:
+    """Publish what ``plan`` gives as the log's next segment, and return that; nothing where it gives nothing.
 
     ``plan`` is called with what this process knows of the log, and again after catching up: each time another writer
     took the next number first, and before an answer of "nothing to do" or an error is believed. One that ``asks``
@@ -50,7 +51,7 @@ def append(
             fresh = True
             continue
         if not entries and fresh:
-            return
+            return None
         segment = None
         if entries:
             segment = log.append(number + 1, digest, entries, author=author(), time=time, checked=checked, ready=ready)
@@ -59,4 +60,4 @@ def append(
             continue
         catalog.wrote(log, segment)
         catalog.folding.wrote(log, segment)
-        return
+        return segment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cas.catalog.appending import append
@@ -10,7 +10,7 @@ from cas.errors import RefNotFound
 from cas.objects.ids import Kind
 from cas.objects.trees import decode_tree, tree_size
 from cas.refs.entries import Entry, SpanEntry, VersionEntry
-from cas.refs.log import RefLog
+from cas.refs.log import NOTHING, RefLog
 from cas.refs.stamps import Stamps
 from cas.remotes import merging
 from cas.remotes.closure import Found, Walk, walk_content, walk_lineage
@@ -29,12 +29,18 @@ _PARTED = frozenset({Kind.MAP, Kind.PART, Kind.TREE})
 
 
 class _Plan(NamedTuple):
-    """What one log takes in: the entries it lacks, the versions whose objects they need, and how far that reaches."""
+    """What one log takes in: the entries it lacks, the versions whose objects they need, from where and how far."""
 
     scope: Scope
     entries: list[Entry]
     versions: list[VersionEntry]
+    before: merging.Done | None
     done: merging.Done
+
+    @property
+    def whole(self) -> bool:
+        """Whether none of the versions was passed over, since a tombstone deletes it."""
+        return len(self.versions) == sum(isinstance(entry, VersionEntry) for entry in self.entries)
 
 
 def pull(
@@ -134,17 +140,17 @@ def bring_artifacts(
 def _plan(remote: Remote, log: RefLog, selection: Selection) -> _Plan | None:
     """What the copy of a log says that the log here lacks."""
     scope = (log.project, log.domain)
-    before = remote.state().get("merged", {}).get(selection.text, {}).get("/".join(scope))
-    entries, done = merging.entries_after(log, tuple(before) if before else None, remote.fresh.get(scope, ()))
+    before = _reached(remote, "merged", selection, scope)
+    entries, done = merging.entries_after(log, before, remote.fresh.get(scope, ()))
+    if not entries:
+        return None
     mine = RefLog(remote.here.store, *scope)
     reached = remote.here.catalog.catch_up(mine)[0]
     chosen = selection.choose(entries, scope, remote.here.home)
     fresh = (
         merging.lacked(remote.here.catalog, chosen) if reached else list({one.write: one for one in chosen}.values())
     )
-    if not entries:
-        return None
-    return _Plan(scope, fresh, merging.needed(remote.here.catalog, scope, fresh), done)
+    return _Plan(scope, fresh, merging.needed(remote.here.catalog, scope, fresh), before, done)
 
 
 def _walk(receiver: Receiver, plans: Sequence[_Plan], *, bytes_too: bool) -> tuple[Walk, set[bytes]]:
@@ -173,22 +179,43 @@ def _merge(remote: Remote, scope: Scope, entries: Sequence[Entry]) -> list[Confl
     """
     here = remote.here
     log = RefLog(here.store, *scope)
-    alone = False
 
     def plan(_: Stamps) -> list[Entry]:
-        nonlocal alone
         alone = not here.catalog.position(log)[0]
         return list(entries) if alone else merging.lacked(here.catalog, entries)
 
-    append(here.catalog, log, plan, author=lambda: here.author, now=here.now, checked=True)
-    if alone:  # the catalog takes them in when it is first asked
-        return merging.conflicts_among(scope, entries, here.home)
+    segment = append(here.catalog, log, plan, author=lambda: here.author, now=here.now, checked=True)
+    if segment is not None:
+        before = (segment.number - 1, segment.previous)
+        if (_reached(remote, "sent", EVERYTHING, scope) or (0, NOTHING)) == before:
+            # What came from there need not be looked at by the next push.
+            _reach(remote, "sent", EVERYTHING, {scope: (segment.number, segment.digest)})
+        if segment.number == 1:  # the catalog takes it in when it is first asked
+            return merging.conflicts_among(scope, entries, here.home)
     here.catalog.catch_up(log)
     return merging.conflicts(here.catalog, scope, entries, here.home)
 
 
 def _note(remote: Remote, selection: Selection, plans: Sequence[_Plan]) -> None:
-    reached = {"/".join(plan.scope): list(plan.done) for plan in plans}
-    merged = remote.state().get("merged", {}).get(selection.text, {})
-    if any(merged.get(scope) != done for scope, done in reached.items()):
-        remote.change_state(lambda state: state.setdefault("merged", {}).setdefault(selection.text, {}).update(reached))
+    """Note how far the merging has come, and with it that the records up to there are here: a fetch need not look."""
+    told = {
+        plan.scope: plan.done
+        for plan in plans
+        if plan.whole and _reached(remote, "told", selection, plan.scope) == plan.before
+    }
+    _reach(remote, "told", selection, told)
+    _reach(remote, "merged", selection, {plan.scope: plan.done for plan in plans})
+
+
+def _reached(remote: Remote, what: str, selection: Selection, scope: Scope) -> merging.Done | None:
+    """How far a log was exchanged, as the state of the remote says."""
+    found = remote.state().get(what, {}).get(selection.text, {}).get("/".join(scope))
+    return (found[0], found[1]) if found else None
+
+
+def _reach(remote: Remote, what: str, selection: Selection, reached: Mapping[Scope, merging.Done]) -> None:
+    """Note how far logs were exchanged, where that is news."""
+    fresh = {"/".join(scope): list(done) for scope, done in reached.items()}
+    known = remote.state().get(what, {}).get(selection.text, {})
+    if any(known.get(scope) != done for scope, done in fresh.items()):
+        remote.change_state(lambda state: state.setdefault(what, {}).setdefault(selection.text, {}).update(fresh))

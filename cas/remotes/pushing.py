@@ -62,9 +62,11 @@ def push(
     news = [_news(remote, log, selection, whole=lineage) for log in here.logs()]
     concerned = [plan.scope for plan in news if plan.entries]
     fetched = fetch(remote, jobs=jobs, only=() if lineage else concerned)
+    sender = Sender(remote, jobs=jobs, progress=progress)
+    if not concerned and not lineage and copies is None:
+        return sender.report(segments=fetched.segments)
     for copy in remote.copies():
         remote.catalog.catch_up(copy)
-    sender = Sender(remote, jobs=jobs, progress=progress)
     if lineage:
         plans = _with_inputs(remote, news, sender)
     else:
@@ -161,8 +163,9 @@ def _news(remote: Remote, log: RefLog, selection: Selection, *, whole: bool) -> 
     """What a log here got since it was last sent, or all that it holds."""
     scope = (log.project, log.domain)
     before = remote.state().get("sent", {}).get(selection.text, {}).get("/".join(scope))
-    remote.here.catalog.catch_up(log)
     entries, done = merging.entries_after(log, tuple(before) if before and not whole else None)
+    if entries:
+        remote.here.catalog.catch_up(log)
     return _Plan(scope, selection.choose(entries, scope, remote.here.home), done)
 
 

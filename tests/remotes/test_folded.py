@@ -1,4 +1,4 @@
-"""Logs that a checkpoint folds up to their very end."""
+"""Logs that a checkpoint folds up to their very end, and what the first exchanges after a clone need not take in."""
 
 from __future__ import annotations
 
@@ -56,3 +56,46 @@ def test_the_segment_that_the_checkpoint_names_is_read(hub: Path, tmp_path: Path
     with pytest.raises((RefSyntax, CorruptObject), match="segment 4"):
         clone(str(hub), tmp_path / "ben")
     assert not (tmp_path / "ben").exists()
+
+
+@pytest.mark.parametrize("objects", [True, False])
+def test_what_follows_a_clone_takes_nothing_in(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, objects: bool
+) -> None:
+    ben, _ = clone(str(hub), tmp_path / "ben", objects=objects)
+    ben.close()
+    ben = cas.open(tmp_path / "ben")
+    with monkeypatch.context() as patch:
+        patch.delattr("cas.catalog.ingest.Ingest.add")
+        assert ben.fetch().entries == ben.pull().entries == ben.push().entries == 0
+    assert ben.get("count") == 3
+    assert ben.get("origin:count") == 3
+
+
+def test_what_a_pull_brought_is_not_sent_back_and_what_was_put_meanwhile_is(hub: Path, tmp_path: Path) -> None:
+    ann = cas.open(tmp_path / "ann")
+    ben, _ = clone(str(hub), tmp_path / "ben")
+    for turn in range(3):
+        ben.put(f"of ben {turn}", f"ben{turn}")
+        ann.put(f"of ann {turn}", f"ann{turn}")
+        ann.push()
+        assert ben.pull().entries == 1
+        assert ben.push().entries == 1
+        assert ben.push().entries == 0
+        ann.put(f"later {turn}", f"ann{turn}")
+        ann.push()
+        assert ben.pull().entries == 1
+        assert ben.push().entries == 0
+        ann.pull()
+    assert [one.id for one in ann.find("*")] == [one.id for one in ben.find("*")]
+
+
+def test_a_fetch_after_a_pull_brings_what_is_deleted_here_only(hub: Path, tmp_path: Path) -> None:
+    ben, _ = clone(str(hub), tmp_path / "ben")
+    ann = cas.open(tmp_path / "ann")
+    ann.put("later", "count")
+    ben.delete("count")
+    ann.push()
+    ben.pull()
+    ben.fetch()
+    assert [one.version for one in ben.log("origin:count")] == [one.version for one in ann.log("count")]
