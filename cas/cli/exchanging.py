@@ -67,13 +67,13 @@ def remote_and_patterns(repository: Repository, words: tuple[str, ...]) -> tuple
     return words[0], words[1:]
 
 
-def print_transfer(terminal: Terminal, done: Transfer, what: str, *, as_json: bool) -> int:
+def print_transfer(terminal: Terminal, done: Transfer, what: str, *, as_json: bool, pushed: bool = False) -> int:
     """Say what was moved, and each stored conflict with both candidates; the exit code."""
     if as_json:
         terminal.print_json(done.to_dict())
     else:
         terminal.print(transfer_line(done, what))
-        for line in conflict_lines(done.conflicts):
+        for line in conflict_lines(done.conflicts, pushed_to=done.remote if pushed else None):
             terminal.print(line)
         for ref in done.missing:
             terminal.print(f"missing  {ref}")

@@ -61,4 +61,4 @@ def command(
         )
     for line in outside_lines(done.outside):
         terminal.note(line)
-    return print_transfer(terminal, done, "pushed to", as_json=as_json)
+    return print_transfer(terminal, done, "pushed to", as_json=as_json, pushed=True)

@@ -103,6 +103,9 @@ def test_exit_codes(tmp_path: Path, shell) -> None:
         assert shell("-C", name, "remote", "add", "origin", str(tmp_path / "hub")).returncode == 0
         assert shell("-C", name, "put", "--value", f'"{name}"', "m#1").returncode == 0
     assert shell("-C", "ann", "push").returncode == 0
+    done = shell("-C", "ben", "push")
+    assert done.returncode == 13
+    assert "settle it: cas pull origin, then: cas put SOURCE 'm#1' --replace" in done.stdout.decode()
     done = shell("-C", "ben", "pull")
     assert done.returncode == 13
     text = done.stdout.decode()

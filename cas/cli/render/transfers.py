@@ -38,15 +38,19 @@ def outside_lines(outside: Sequence[Outside]) -> Iterator[str]:
         yield "  copy them along: cas push --with-storage"
 
 
-def conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
-    """Each conflict, both candidates, and the command that settles it."""
+def conflict_lines(conflicts: Sequence[Conflict], *, pushed_to: str | None = None) -> Iterator[str]:
+    """Each conflict, both candidates, and the command that settles it.
+
+    After a push the other candidate is at the remote only, so a pull comes first.
+    """
+    first = f"cas pull {clean(pushed_to)}, then: " if pushed_to is not None else ""
     for one in conflicts:
         shown = [short(candidate) if one.kind == "version" else candidate for candidate in one.candidates]
         both = " and ".join(map(clean, shown))
         if one.kind == "alias":
             ref, _, alias = one.ref.rpartition("#")
             yield f"conflict  {clean(one.ref)}: moved on two sides, to {both}"
-            yield f"  settle it: cas alias '{clean(ref)}#{clean(one.candidates[-1])}' {clean(alias)} --replace"
+            yield f"  settle it: {first}cas alias '{clean(ref)}#{clean(one.candidates[-1])}' {clean(alias)} --replace"
         else:
             yield f"conflict  {clean(one.ref)}: two contents, {both}"
-            yield f"  settle it: cas put SOURCE '{clean(one.ref)}' --replace"
+            yield f"  settle it: {first}cas put SOURCE '{clean(one.ref)}' --replace"
