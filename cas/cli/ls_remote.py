@@ -37,7 +37,11 @@ def command(terminal: Terminal, remote: str | None, pairs: tuple[str, ...], as_j
     """
     from cas.repository.exchange import list_there
 
-    found = list_there(_repository(terminal), remote, read_options(pairs))
+    options = {**terminal.options(), **read_options(pairs)}
+    if terminal.url is not None and remote is None:
+        found = list_there(None, terminal.url, options)
+    else:
+        found = list_there(_repository(terminal), remote, options)
     if as_json:
         terminal.print_array({"id": ident, "ref": ref} for ident, ref in found)
     else:

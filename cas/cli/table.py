@@ -109,6 +109,7 @@ class Table(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 )
 @click.option("-C", "directories", multiple=True, metavar="DIR", help="Run as if started in DIR, or at a URL.")
+@click.option("-o", "pairs", multiple=True, metavar="KEY=VALUE", help="With -C URL: an option of its store.")
 @click.option("--at", "then", metavar="DATE", help="Read everything as it was then: a date, a time, or @{N}.")
 @click.option("--no-color", is_flag=True, help="Print without colour (also: NO_COLOR=1).")
 @click.option("--no-pager", is_flag=True, help="Print long lists without a pager.")
@@ -119,6 +120,7 @@ def root(
     ctx: click.Context,
     *,
     directories: tuple[str, ...],
+    pairs: tuple[str, ...],
     then: str | None,
     no_color: bool,
     no_pager: bool,
@@ -127,7 +129,7 @@ def root(
     """Git for artifacts: immutable values, names with versions, and what made what."""
     url = change_directory(directories)
     colour = not no_color and colour_wanted(sys.stdout)
-    ctx.obj = Terminal(colour=colour, pager=not no_pager, trust=trust, then=then, url=url)
+    ctx.obj = Terminal(colour=colour, pager=not no_pager, trust=trust, then=then, url=url, pairs=pairs)
     ctx.call_on_close(ctx.obj.close)
     if ctx.invoked_subcommand is None:
         ctx.obj.print(ctx.get_help())

@@ -31,12 +31,14 @@ class Terminal:
         trust: bool = False,
         then: str | None = None,
         url: str | None = None,
+        pairs: tuple[str, ...] = (),
     ) -> None:
         self.colour = colour
         self.pager = pager
         self.trust = trust
         self.then = then
         self.url = url
+        self.pairs = pairs
         self._opened: list[Repository] = []
 
     def repository(self, *, writing: bool = False) -> Repository:
@@ -48,7 +50,7 @@ class Terminal:
         from cas.repository.opening import open_repository
 
         cache = None if self.url is None else cache_directory()
-        repository = open_repository(self.url, trust=self.trust, cache=cache)
+        repository = open_repository(self.url, trust=self.trust, options=self.options(), cache=cache)
         self._opened.append(repository)
         places.ask(lambda name: _place(repository, name))
         if writing:
@@ -60,6 +62,18 @@ class Terminal:
             if writing:
                 repository.refuse()
         return repository
+
+    def options(self) -> dict[str, str]:
+        """What ``-o`` says of the store at ``-C URL``. Raises UsageError without such a URL."""
+        if not self.pairs:
+            return {}
+        from cas.cli.exchanging import read_options  # few commands ever ask
+
+        if self.url is None:
+            raise UsageError(
+                "-o is an option of a store: there is none without a URL", hint="cas -C URL -o KEY=VALUE …"
+            )
+        return read_options(self.pairs)
 
     def repository_here(self) -> Repository:
         """A repository that exchanges with others: it has a directory of its own. Raises UsageError with ``-C URL``."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from cas import clock
 from cas.errors import NoRepository
 from cas.objects.ids import Kind
+from cas.refs.log import RefLog
 from cas.remotes.attached import AttachedStore
 from cas.remotes.cache import note_use, trim
 from cas.remotes.fetching import fetch
@@ -58,6 +59,12 @@ class AttachedRepository(Repository):
         self.store = AttachedStore(self.root, lambda: self.remotes.open(_NAME))
         self.objects.fetch_missing = lambda key: self.bring([key])
         self.objects.elsewhere = self
+
+    def log_of(self, project: str, domain: str) -> RefLog:
+        """One of its logs, of which the cache may hold a checkpoint and what follows it."""
+        log = super().log_of(project, domain)
+        log.folded = True
+        return log
 
     def bring(self, keys: Collection[bytes]) -> bool:
         """Fetch objects with all that they consist of, and keep the cache within its bounds; whether they are here."""
@@ -124,7 +131,9 @@ def open_at(
             raise
         project, domain = "default", "main"
     base = Path(tempfile.mkdtemp(prefix="cas-")) if cache is None else Path(cache)
-    root = base / blake3(location.url.encode()).hexdigest(16)
+    # The same bucket at two services is two places.
+    service = [checked[name] for name in ("endpoint_url", "account_name") if name in checked]
+    root = base / blake3("\n".join((location.url, *service)).encode()).hexdigest(16)
     for place in ("objects", "refs", "tmp"):
         (root / place).mkdir(parents=True, exist_ok=True)
     LocalStore(root).create("config.toml", config.new(project, domain).encode())

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from cas.errors import CasError, CorruptObject
 from cas.objects.ids import BlobId, Kind, ObjectId
 from cas.objects.trees import Link, decode_tree
+from cas.refs import checkpoints
 from cas.refs.history import History
-from cas.refs.log import RefLog, list_logs
+from cas.refs.log import NOTHING, RefLog, list_logs
 from cas.repository import history, resolving
 from cas.repository.info import Status
 from cas.repository.version import decode_record
@@ -103,17 +104,18 @@ def _check_logs(repository: Repository) -> tuple[int, list[Problem]]:
     count = 0
     problems = []
     for project, domain in list_logs(repository.store):
-        log = RefLog(repository.store, project, domain)
-        number = 0
+        log = repository.log_of(project, domain)
+        number, known = before = _begins(repository, log)
         try:
-            for segment in log.after(0):
+            for segment in log.after(number, known):
                 number = segment.number
                 count += 1
         except CasError as error:
             problems.append(Problem(error.kind, f"{project}/{domain}", log.path(number + 1), error.message))
             continue
-        listed = sum(1 for info in repository.store.list(log.directory) if info.name.endswith(".toml"))
-        if listed != number:
+        names = (info.name for info in repository.store.list(log.directory))
+        listed = sum(1 for name in names if name.endswith(".toml") and name > log.path(before[0]))
+        if listed != number - before[0]:
             problems.append(
                 Problem(
                     "ref_rollback",
@@ -123,6 +125,12 @@ def _check_logs(repository: Repository) -> tuple[int, list[Problem]]:
                 )
             )
     return count, problems
+
+
+def _begins(repository: Repository, log: RefLog) -> tuple[int, str]:
+    """The segment before the first that must be here, and its digest."""
+    folded = checkpoints.read(repository.store, log) if log.folded and not log.has(1) else None
+    return (folded.number, folded.digest) if folded is not None else (0, NOTHING)
 
 
 def _needs(repository: Repository, bad: set[bytes]) -> tuple[dict[bytes, set[str]], dict[bytes, set[str]]]:

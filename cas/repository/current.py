@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,21 @@ LOCK: ContextVar[Lock | None] = ContextVar("cas.lock", default=None)
 _process_wide: list[Repository] = []
 
 
-def use(repository: Repository | str | os.PathLike[str], *, create: bool = False) -> Repository:
-    """Make a repository (or the one at a path; made there with ``create``) the current one, and return it."""
+def use(
+    repository: Repository | str | os.PathLike[str],
+    *,
+    create: bool = False,
+    options: Mapping[str, str] | None = None,
+) -> Repository:
+    """Make a repository the current one, and return it: one that is open, or the one at a path or URL.
+
+    With ``create`` it is made there where there is none. Of a URL ``options`` are its store's (docs/remotes).
+    """
     from cas.repository.opening import create_or_open
     from cas.repository.repository import Repository
 
     if not isinstance(repository, Repository):
-        repository = create_or_open(repository, create=create)
+        repository = create_or_open(repository, create=create, options=options)
     _CURRENT.set(repository)
     _process_wide[:] = [repository]
     return repository

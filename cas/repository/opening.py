@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from cas import clock
 from cas.errors import NoRepository, StorageError, UsageError
 from cas.repository import config
 from cas.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # pathlib is imported where a path is more than looked up: it costs a cold `cas resolve` a fifteenth of its time.
 
@@ -57,15 +61,13 @@ def open_repository(
     """
     if path_or_url is None:
         return Repository(find_root(os.getcwd()), author=author, now=now, trust=trust)  # noqa: PTH109 - see above
-    from pathlib import Path
-
     text = os.fspath(path_or_url)
-    if "://" in text and not text.startswith("file://"):
+    if _is_elsewhere(text):
         from cas.repository.attaching import CACHE_BYTES, open_at
 
         size = CACHE_BYTES if cache_bytes is None else cache_bytes
         return open_at(text, options=options, cache=cache, cache_bytes=size, author=author, now=now)
-    path = Path(text.removeprefix("file://")).expanduser().absolute()
+    path = _directory(text, options)
     here = os.path.isfile(f"{path}/config.toml")  # noqa: PTH113 - where pathlib may not look it raises
     root = path if path.name == DIRECTORY or here else path / DIRECTORY
     if not os.path.isfile(f"{root}/config.toml"):  # noqa: PTH113 - where pathlib may not look it raises
@@ -94,21 +96,41 @@ def _check_searchable(root: str) -> None:
         raise StorageError(f"cannot look into {root}: permission denied", hint=f"see who may: ls -ld {root}")
 
 
-def create_or_open(path: str | os.PathLike[str], *, create: bool) -> Repository:
-    """Open the repository at a path; with ``create``, make it where there is none."""
+def create_or_open(
+    path_or_url: str | os.PathLike[str], *, create: bool, options: Mapping[str, str] | None = None
+) -> Repository:
+    """Open the repository at a path or URL; with ``create``, make it where there is none."""
     try:
-        return open_repository(path)
+        return open_repository(path_or_url, options=options)
     except NoRepository:
         if not create:
             raise
-    text = os.fspath(path)
-    if "://" in text and not text.startswith("file://"):
+    text = os.fspath(path_or_url)
+    if _is_elsewhere(text):
         from cas.repository.attaching import open_at
 
-        return open_at(text, create=True)
+        return open_at(text, options=options, create=True)
+    path = _directory(text, options)
+    if path.is_file():
+        raise UsageError(f"{path} is a file, not a directory", hint="choose another path")
+    path.mkdir(parents=True, exist_ok=True)
+    return init(path)
+
+
+def _is_elsewhere(text: str) -> bool:
+    return "://" in text and not text.lower().startswith("file://")
+
+
+def _directory(text: str, options: Mapping[str, str] | None) -> Path:
+    """The directory that a path or a file URL names. Raises UnsupportedRemote, and UsageError for options."""
     from pathlib import Path
 
-    if Path(path).is_file():
-        raise UsageError(f"{path} is a file, not a directory", hint="choose another path")
-    Path(path).mkdir(parents=True, exist_ok=True)
-    return init(path)
+    if options:
+        from cas.remotes.options import check_options
+
+        check_options("file", options)
+    if "://" in text:
+        from cas.remotes.urls import parse
+
+        text = parse(text).path
+    return Path(text).expanduser().absolute()

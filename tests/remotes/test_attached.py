@@ -12,6 +12,8 @@ import pytest
 
 import cas
 from cas.errors import NoRepository, RefNotFound, VersionConflict
+from cas.refs import checkpoints
+from cas.remotes import fetching
 from cas.repository.exchange import clone
 
 WORKER = """
@@ -149,4 +151,52 @@ def test_messages_name_the_url_and_not_the_cache(tmp_path: Path) -> None:
         assert there.status().path == "memory://named"
         with pytest.raises(RefNotFound, match="no artifact 'nothing' in memory://named"):
             there.get("nothing")
+    there.close()
+
+
+def test_options_of_its_store_on_the_command_line(hub, shell, tmp_path: Path) -> None:
+    _, place = hub
+    environment = {**place.environment, "XDG_CACHE_HOME": str(tmp_path / "xdg")}
+    there = ("-C", place.url, *(word for pair in place.options.items() for word in ("-o", "=".join(pair))))
+    shown = shell(*there, "cat", "settings", env=environment)
+    assert (shown.stdout, shown.stderr) == (b'{"rate":1}\n', b"")
+    assert shell(*there, "put", "--value", "7", "seven", env=environment).returncode == 0
+    listed = shell(*there, "ls-remote", env=environment).stdout.decode().splitlines()
+    assert [line.partition("\t")[2] for line in listed] == ["settings", "seven"]
+    assert shell(*there, "fsck", env=environment).returncode == 0
+    refused = shell("-C", place.url, "-o", "secret_key=hush", "ls", env=environment)
+    assert refused.returncode == 2
+    assert b"hush" not in refused.stderr
+    assert shell("-o", "region=x", "ls", env=environment).returncode == 2
+
+
+def test_one_url_at_two_services_is_two_places(any_remote, tmp_path: Path) -> None:
+    one, other = any_remote("s3-moto-obstore"), any_remote("s3-ministack-obstore")
+    for number, place in enumerate((one, other)):
+        there = cas.use("s3://bucket/same", create=True, options=place.options)
+        there.put(number, "which")
+        there.close()
+    for number, place in enumerate((one, other)):
+        there = cas.open("s3://bucket/same", options=place.options, cache=tmp_path / "cache")
+        assert there.get("which") == number
+        there.close()
+
+
+def test_a_long_log_is_checked_from_its_checkpoint_on(hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, place = hub
+    monkeypatch.setattr(fetching, "_MANY", 2)
+    for number in range(3):
+        ann.put(number, "count")
+        ann.push()
+    copy = ann.remotes.open().copy_of("default", "main")
+    copy.folded = False
+    checkpoints.write(copy.store, copy, 4)
+    name = f"refs/default/main/{4:020d}.arrow"
+    assert ann.remotes.open().writable.create(name, copy.store.read(copy.directory + Path(name).name))
+    there = cas.open(place.url, options=place.options, cache=tmp_path / "cache")
+    assert there.get("count") == 2
+    assert there.fsck().ok
+    there.put(3, "count")
+    report = there.fsck()
+    assert (report.segments, report.problems) == (1, ())
     there.close()
