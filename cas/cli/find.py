@@ -53,7 +53,7 @@ def command(
 ) -> None:
     """Search by name, partition, type and metadata.
 
-    Only the latest version of each partition is looked at. PATTERN is a name, * and ? stand for anything.
+    Only the latest version of each partition is looked at. PATTERN is NAME or NAME@KEY=VALUE; * and ? mean anything.
     """
     keys, time = read_partitions(partitions)
     metadata = read_metadata(pairs)

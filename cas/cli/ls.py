@@ -34,6 +34,7 @@ cas ls                       # names
 cas ls 'flights*'            # names that match
 cas ls flights               # the partitions of one name
 cas ls flights@origin=EWR    # those that match
+cas ls 'flights@time=2013-*' # with wildcards, too
 """,
 )
 @click.argument("pattern", required=False)
@@ -46,7 +47,7 @@ def command(terminal: Terminal, pattern: str | None, as_json: bool) -> None:
     its latest version.
     """
     repository = terminal.repository()
-    if pattern is None or is_pattern(pattern):
+    if pattern is None or (is_pattern(pattern) and "@" not in pattern):
         names = repository.names(pattern or "*")
         if as_json:
             terminal.print_array(name.to_dict() for name in names)
@@ -56,7 +57,8 @@ def command(terminal: Terminal, pattern: str | None, as_json: bool) -> None:
                 nothing = "nothing stored yet; cas put SOURCE REF stores something"
                 terminal.note(f"no name matches {pattern}" if pattern else nothing)
         return
-    found = sorted(_partitions(repository, pattern), key=lambda version: version.ref)
+    versions = repository.find(pattern) if is_pattern(pattern) else _partitions(repository, pattern)
+    found = sorted(versions, key=lambda version: version.ref)
     if as_json:
         terminal.print_array(version.to_dict() for version in found)
     else:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cas import clock
-from cas.errors import CasError, PartialFailure, RemoteError, UsageError
+from cas.errors import CasError, PartialFailure, RefNotFound, RemoteError, UsageError
 from cas.refs import grammar
 from cas.refs.names import Name
 from cas.refs.partitions import EMPTY
@@ -197,7 +197,13 @@ def fetch(
 def _matching(repository: Repository, text: str, remote: str) -> Iterable[ArtifactVersion]:
     """The versions that a ref names, here or at the remote; of a pattern the newest of every partition."""
     if re.search(r"[*?\[]", text):
-        return repository.find(text)
+        found = repository.find(text)
+        if not found and ":" not in text:
+            found = repository.find(f"{remote}:{text}")
+        if not found:
+            hint = f"see the names: cas ls '{remote}:*'"
+            raise RefNotFound(f"nothing matches {text}, here or at {remote}", hint=hint)
+        return found
     if grammar.parse(text).remote is not None:
         return [repository.resolve(text)]
     try:

@@ -13,6 +13,7 @@ from cas.refs import grammar
 from cas.refs.history import History
 from cas.refs.names import Name
 from cas.refs.partitions import Partition
+from cas.refs.patterns import Pattern, glob, parse_pattern
 from cas.repository import resolving
 from cas.repository.current import LOCK
 from cas.repository.info import NameInfo
@@ -88,9 +89,11 @@ def find(
     """The latest version of every partition that matches, newest first."""
     check_limit(limit)
     repository, pattern = _place(repository, pattern)
-    wanted = _wanted(repository, pattern)
+    wanted = parse_pattern(pattern)
     asked = Partition.of({key: str(value) for key, value in (partitions or {}).items()}, time)
-    rows = [row for name in wanted for row in repository.catalog.refs.tips(name, asked)]
+    rows = [row for name in _wanted(repository, wanted) for row in repository.catalog.refs.tips(name, asked)]
+    if wanted.keys or wanted.time is not None:
+        rows = [row for row in rows if wanted.matches(row.name, Partition.parse(row.partition))]
     rows.sort(key=lambda row: row.stamp, reverse=True)
     versions: Iterable[ArtifactVersion] = (resolving.from_row(repository, row) for row in rows)
     if (lock := LOCK.get()) is not None:
@@ -122,24 +125,22 @@ def names(repository: Repository, pattern: str) -> list[NameInfo]:
     repository, pattern = _place(repository, pattern)
     return [
         _info(repository, name)
-        for name in _wanted(repository, pattern)
+        for name in _wanted(repository, parse_pattern(pattern))
         if repository.catalog.refs.counts(name)[0] or _declared(repository, name)
     ]
 
 
-def _wanted(repository: Repository, pattern: str) -> list[Name]:
+def _wanted(repository: Repository, pattern: Pattern) -> list[Name]:
+    """The names that fit; of the repository's own project and domain where the pattern names none."""
     catch_up_all(repository)
-    parts = pattern.split("/")
-    if len(parts) == 3:
-        project, domain, pattern = parts
-        every = repository.catalog.refs.names()
-        return [
-            one
-            for one in every
-            if fnmatchcase(one.project, project) and fnmatchcase(one.domain, domain) and fnmatchcase(one.name, pattern)
-        ]
-    every = repository.catalog.refs.names(repository.project, repository.domain)
-    return [one for one in every if fnmatchcase(one.name, pattern)]
+    if pattern.project is None or pattern.domain is None:
+        every = repository.catalog.refs.names(repository.project, repository.domain)
+        return [one for one in every if glob(pattern.name, one.name)]
+    return [
+        one
+        for one in repository.catalog.refs.names()
+        if glob(pattern.project, one.project) and glob(pattern.domain, one.domain) and glob(pattern.name, one.name)
+    ]
 
 
 def declaration(repository: Repository, name: str) -> NameInfo | None:

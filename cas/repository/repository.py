@@ -228,7 +228,7 @@ class Repository:
         time: str | None = None,
         limit: int | None = None,
     ) -> list[ArtifactVersion]:
-        """The latest version of every partition that matches, newest first; ``pattern`` is a glob on names."""
+        """The latest version of every partition that matches, newest first; ``pattern`` is ``name@k=v`` with globs."""
         if not isinstance(pattern, str):
             return list(pattern.artifacts(self, limit))
         return history.find(self, pattern, type_=type, metadata=metadata, partitions=partitions, time=time, limit=limit)

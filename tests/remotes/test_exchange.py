@@ -166,7 +166,11 @@ def test_clone_without_objects(tmp_path: Path) -> None:
     assert ben.get("big") == big
     assert ben.get("folder//7.txt").read_text() == "7" * 100
     cat, _ = clone(str(tmp_path / "hub"), tmp_path / "cat", objects=False)
-    assert cat.fetch(objects=["big"]).bytes > 1_000_000
+    for text in ("nothing", "not*", "big@k=*"):
+        with pytest.raises(RefNotFound):
+            cat.fetch(objects=[text])
+    assert cat.fetch(objects=["origin:b*"]).bytes > 1_000_000
+    assert cat.fetch(objects=["b*"]).bytes == 0
     (tmp_path / "hub").rename(tmp_path / "gone")
     assert cat.get("big") == big
     # What is neither here nor there is said, and all else goes on.

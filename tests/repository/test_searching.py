@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from cas.errors import RefNotFound, UsageError
+from cas.errors import RefNotFound, RefSyntax, UsageError
 from cas.flows import Artifact
 from cas.repository import Repository
 
@@ -75,3 +75,15 @@ def test_what_cannot_be_searched(rides: Repository) -> None:
         rides.search(RIDES, time="2024")
     with pytest.raises(UsageError, match="two ends"):
         rides.search(time=("2024",))
+
+
+def test_find_by_pattern(rides: Repository) -> None:
+    assert values(rides.find("rides@region=EWR")) == ["EWR 2024-02-01", "EWR 2024-01-31"]
+    assert values(rides.find("r*@region=[DE]*,time=2024-01*")) == ["EWR 2024-01-31"]
+    assert values(rides.find("rides@region=E*", time="2024-02-01")) == ["EWR 2024-02-01"]
+    assert values(rides.find("*/*/rides@region=EWR", limit=1)) == [5]
+    assert rides.find("rides@region=nowhere") == rides.find("rides@other=x") == []
+    assert [info.name for info in rides.names("*/prod/*")] == ["other/prod/rides"]
+    for text in ("rides#v1", "rides@prod", "a/b"):
+        with pytest.raises(RefSyntax):
+            rides.find(text)
