@@ -87,6 +87,8 @@ def _known(scheme: str) -> str:
 
 
 def _check_value(name: str, value: str) -> None:
+    if not value:
+        raise UsageError(f"option {name!r} is empty", hint="leave it away for the store's own default")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise UsageError(f"option {name!r} is one of {', '.join(_CHOICES[name])}")
     if name == "anonymous" and value not in {"true", "false"}:

@@ -27,7 +27,7 @@ _SECRETS = re.compile(
     r"|x-amz-credential|x-goog-signature|password|passwd|token|authorization)\s*[=:]\s*)(?:bearer\s+|basic\s+)?[^\s&;,'\"<>]+"
 )
 _USERINFO = re.compile(r"(://)\S*@")
-_QUERY = re.compile(r"(://[^\s?'\"]*)\?[^\s'\"]*")
+_QUERY = re.compile(r"(://[^\s?#'\"]*)([?#])[^\s'\"]*")
 
 
 class Location(NamedTuple):
@@ -84,7 +84,7 @@ def parse(text: str) -> Location:
 
 def redact(text: str) -> str:
     """The text without what may be a secret: user information and queries of URLs, keys, tokens and signatures."""
-    return _SECRETS.sub(r"\1***", _QUERY.sub(r"\1?***", _USERINFO.sub(r"\1***@", text)))
+    return _SECRETS.sub(r"\1***", _QUERY.sub(r"\1\2***", _USERINFO.sub(r"\1***@", text)))
 
 
 def _hint() -> str:
@@ -123,6 +123,11 @@ def _check_plain(text: str, rest: str) -> None:
     if "?" in rest or "#" in rest:
         raise UnsupportedRemote(
             f"a remote's URL has no query or fragment: {redact(text)!r}", hint="give settings as the remote's options"
+        )
+    if _SECRETS.search(unquote(rest)):
+        raise UnsupportedRemote(
+            f"what looks like a credential in a URL is refused: {text.partition(':')[0]}://***",
+            hint="leave it to the store's own configuration (docs/remotes)",
         )
 
 

@@ -31,6 +31,14 @@ def test_an_unknown_host_is_refused(remote, tmp_path):
     store.close()
 
 
+@pytest.mark.parametrize("option", ["identity_file", "known_hosts"])
+def test_a_missing_file_of_keys_is_no_missing_repository(remote, option):
+    store = open_writable(remote.url, {**remote.options, option: "/nowhere/keys"})
+    with pytest.raises(AuthError, match="no file /nowhere/keys"):
+        store.read("config.toml")
+    store.close()
+
+
 def test_a_lost_answer_is_no_conflict(any_remote, sshd, cutting):
     direct = any_remote("sftp")
     target = Path("/" + direct.url.split("/", 3)[3]) / "refs/1"

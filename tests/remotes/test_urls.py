@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cas.errors import CasError, UnsupportedRemote, UsageError
+from cas.errors import AuthError, CasError, UnsupportedRemote, UsageError
 from cas.remotes.backends import open_readable, open_writable
 from cas.remotes.options import OPTIONS, check_options
 from cas.remotes.urls import SCHEMES, Location, parse, redact
@@ -67,6 +67,9 @@ def test_meaning(text, location):
         "s3://bucket/./b",
         "s3://bucket/%2e%2e/b",
         "s3://bucket/a\\..\\b",
+        "s3://bucket/x;AccountKey=secret",
+        "https://example.org/token=secret/x",
+        "s3://bucket/x#secret",
         "s3://bucket/x?versionId=3",
         "s3://bucket/x#y",
         "gs://token@bucket/x",
@@ -172,3 +175,22 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     with pytest.raises(UnsupportedRemote, match="s3fs") as caught:
         open_writable("s3://bucket/x", {"client": "fsspec"})
     assert caught.value.hint == "pip install 'cas-store[s3]'"
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "environment"),
+    [
+        ("az://c/x", {"client": "obstore", "account_name": "a"}, {"AZURE_STORAGE_ACCOUNT_KEY": "hush, not base64"}),
+        ("az://c/x", {"client": "fsspec"}, {"AZURE_STORAGE_CONNECTION_STRING": "AccountKey=hush;Nonsense"}),
+        ("gs://b/x", {"client": "obstore"}, {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"}),
+        ("s3://b/x", {"profile": "nobody"}, {"AWS_CONFIG_FILE": "/nowhere"}),
+    ],
+)
+def test_credentials_that_cannot_be_used(url, options, environment, monkeypatch):
+    for name in ("obstore", "adlfs", "s3fs"):
+        pytest.importorskip(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(AuthError) as caught:
+        open_readable(url, options).read("config.toml")
+    assert "hush" not in str(caught.value)

@@ -15,6 +15,7 @@ from cas.errors import (
     RefSyntax,
     RemoteError,
     StorageError,
+    UnsupportedRemote,
 )
 
 __all__ = ["Problem", "problem_of", "render_json", "render_text"]
@@ -30,6 +31,7 @@ _NEXT = (
     (CorruptObject, "see what is damaged: cas fsck"),
     (NotFound, "see the names: cas ls"),
     (StorageError, _STORAGE),
+    (UnsupportedRemote, "docs/remotes says what each store needs"),
     (RemoteError, "run it again; docs/remotes says what each store needs"),
 )
 

@@ -176,7 +176,7 @@ def _plain(error: Exception) -> Exception:
     if _PROTOCOL.search(text):
         return RemoteProtocol(message)
     if _CREDENTIALS.search(text):
-        return PermissionError(message)
+        return PermissionError(f"no credentials were found: {message}")
     if "kind: Connect" in text:
         return ConnectionRefusedError(message)
     if "HttpError" in text or "HTTP error" in text or "reqwest" in text:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cas.errors import AuthError
 from cas.remotes.backends.forks import part_from
 from cas.remotes.backends.loading import load
 from cas.remotes.options import seconds
@@ -216,7 +217,11 @@ class SftpClient:
         if "known_hosts" in self._options:
             settings["known_hosts"] = self._options["known_hosts"]
         host = self._location.host.strip("[]")
-        return await self._ssh.connect(host, connect_timeout=10, login_timeout=30, keepalive_interval=30, **settings)
+        times = {"connect_timeout": 10, "login_timeout": 30, "keepalive_interval": 30}
+        try:
+            return await self._ssh.connect(host, **times, **settings)
+        except FileNotFoundError as error:  # of a file here, not there
+            raise AuthError(f"{self.url}: no file {error.filename}", hint="name a file of keys that exists") from error
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}".rstrip("/") if self._root else name
