@@ -11,7 +11,7 @@ from cas.refs.history import RefEntry
 from cas.refs.names import Name, collision_key
 from cas.refs.partitions import Partition
 
-__all__ = ["TIPS", "Declared", "RefQueries", "Row"]
+__all__ = ["TIPS", "Counted", "Declared", "RefQueries", "Row"]
 
 _COLUMNS = """
 SELECT log.project, log.domain, name.name, ref.partition,
@@ -25,6 +25,11 @@ SELECT name.id FROM name JOIN log ON log.id = name.log WHERE project = ? AND dom
 _LATEST = (
     f"{TIPS} WHERE ref.id ="
     f" (SELECT id FROM ref WHERE name = ({_NAME}) AND stamp IS NOT NULL ORDER BY stamp DESC LIMIT 1)"
+)
+# Of versions: no tombstone covers it.
+_LIVE = (
+    "NOT EXISTS (SELECT 1 FROM tomb WHERE tomb.ref = v.ref AND tomb.alias IS NULL"
+    " AND (tomb.version IS NULL OR tomb.version = v.version) AND (tomb.stamp, tomb.writing) >= (v.stamp, v.writing))"
 )
 # A partial partition is answered by the first of the newest that fits; past this many the rest is filtered in one go.
 _PAGE = 64
@@ -48,13 +53,23 @@ class Row(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """What the log says of a name; ``keys`` is None where nothing was declared. Counts are of what is there now."""
+    """What the log says of a name; ``keys`` is None where nothing was declared."""
 
     name: str
     keys: tuple[str, ...] | None
     granularity: str | None
     type: str | None
     description: str | None
+
+
+class Counted(NamedTuple):
+    """A name, what the log says of it, and what is there: partitions, the newest one's stamp, distinct versions."""
+
+    name: Name
+    declared: Declared
+    partitions: int
+    newest: int | None
+    versions: int
 
 
 class RefQueries:
@@ -80,6 +95,10 @@ class RefQueries:
         cursor = self._connect().execute(f"{TIPS} WHERE {where} ORDER BY ref.stamp DESC", arguments)
         while page := cursor.fetchmany(_PAGE):
             yield from map(Row._make, page)
+
+    def every_tip(self) -> list[Row]:
+        """The latest version of every partition of every name."""
+        return self._rows(f"{TIPS} WHERE ref.tip IS NOT NULL", ())
 
     def latest(self, name: Name, partition: Partition) -> Row | None:
         """The newest of :meth:`tips`. One key is answered from its index; more walk the first one's, newest first."""
@@ -238,24 +257,45 @@ class RefQueries:
         )
         return [Name(*row) for row in rows]
 
-    def counts(self, name: Name) -> tuple[int, int, int | None]:
-        """(partitions with a version, distinct versions, stamp of the newest) of a name."""
-        name_id = self._name_id(name)
-        partitions, newest = (
-            self._connect().execute("SELECT COUNT(tip), MAX(stamp) FROM ref WHERE name = ?", (name_id,)).fetchone()
-        )
-        versions = (
+    def counted(self, name: Name | None = None) -> list[Counted]:
+        """Every name that has or had a version or was declared, or one, with what is there of it; sorted."""
+        only, arguments = ("", ()) if name is None else ("WHERE name.id = ?", (self._name_id(name),))
+        partitions = {
+            number: (count, newest)
+            for number, count, newest in self._connect().execute(
+                f"SELECT name.id, COUNT(ref.tip), MAX(ref.stamp) FROM name JOIN ref ON ref.name = name.id {only}"
+                " GROUP BY name.id",
+                arguments,
+            )
+        }
+        versions = dict(
             self._connect()
             .execute(
-                "SELECT COUNT(*) FROM (SELECT DISTINCT v.ref, v.version FROM version AS v JOIN ref ON ref.id = v.ref"
-                " WHERE ref.name = ? AND ref.tip IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tomb WHERE tomb.ref = v.ref"
-                " AND tomb.alias IS NULL AND (tomb.version IS NULL OR tomb.version = v.version)"
-                " AND (tomb.stamp, tomb.writing) >= (v.stamp, v.writing)))",
-                (name_id,),
+                "SELECT name.id, COUNT(DISTINCT v.ref || ' ' || v.version) FROM name JOIN ref ON ref.name = name.id"
+                f" AND ref.tip IS NOT NULL JOIN version AS v ON v.ref = ref.id AND {_LIVE} {only} GROUP BY name.id",
+                arguments,
             )
-            .fetchone()[0]
+            .fetchall()
         )
-        return partitions, versions, newest
+        rows = self._connect().execute(
+            "SELECT name.id, project, domain, name.name, keys, granularity, type, description"
+            f" FROM name JOIN log ON log.id = name.log {only} ORDER BY project, domain, name.name",
+            arguments,
+        )
+        return [
+            Counted(
+                Name(project, domain, text),
+                _declared(text, *said),
+                *partitions.get(number, (0, None)),
+                versions.get(number, 0),
+            )
+            for number, project, domain, text, *said in rows
+        ]
+
+    def is_there(self, name: Name) -> bool:
+        """Whether a name has a version that is not deleted."""
+        found = "SELECT 1 FROM ref WHERE name = ? AND tip IS NOT NULL LIMIT 1"
+        return self._connect().execute(found, (self._name_id(name),)).fetchone() is not None
 
     def declared(self, name: Name) -> Declared | None:
         """What the log says of a name; None where it is unknown."""
@@ -268,7 +308,7 @@ class RefQueries:
             )
             .fetchone()
         )
-        return Declared(row[0], None if row[1] is None else _split(row[1]), *row[2:]) if row else None
+        return _declared(*row) if row else None
 
     def every_declared(self, project: str, domain: str) -> list[Declared]:
         """What the log says of every name of a project and domain."""
@@ -277,7 +317,7 @@ class RefQueries:
             " WHERE project = ? AND domain = ?",
             (project, domain),
         )
-        return [Declared(row[0], None if row[1] is None else _split(row[1]), *row[2:]) for row in rows]
+        return [_declared(*row) for row in rows]
 
     def twin(self, name: Name) -> str | None:
         """Another name that differs from this one only by case or Unicode normalisation."""
@@ -299,7 +339,7 @@ class RefQueries:
             " WHERE project = ? AND domain = ? AND collision = ?",
             (project, domain, collision),
         )
-        return [Declared(row[0], None if row[1] is None else _split(row[1]), *row[2:]) for row in rows]
+        return [_declared(*row) for row in rows]
 
     def count_names(self, project: str, domain: str) -> int:
         """How many names a log has."""
@@ -326,6 +366,10 @@ class RefQueries:
             f"log.project = ? AND log.domain = ? AND name.name = ? AND ref.tip IS NOT NULL{each}",
             (*name, *(text for pair in pairs for text in pair)),
         )
+
+
+def _declared(name: str, keys: str | None, *said: str | None) -> Declared:
+    return Declared(name, None if keys is None else _split(keys), *said)
 
 
 def id_range(prefix: str) -> tuple[bytes, bytes]:

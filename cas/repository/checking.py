@@ -12,7 +12,7 @@ from cas.objects.trees import Link, decode_tree
 from cas.refs import checkpoints
 from cas.refs.history import History
 from cas.refs.log import NOTHING, RefLog, list_logs
-from cas.repository import history, resolving
+from cas.repository import history, lineage, resolving
 from cas.repository.info import Status
 from cas.repository.version import decode_record
 
@@ -195,19 +195,20 @@ def _walk(repository: Repository, artifact: bytes, bad: set[bytes]) -> tuple[set
 
 def status(repository: Repository) -> Status:
     """Counts and sizes."""
-    infos = history.names(repository, "*/*/*")
-    spans = repository.spans()
+    history.catch_up_all(repository)
+    counted = [one for one in repository.catalog.refs.counted() if one.partitions or one.declared.keys is not None]
+    count, still_open = lineage.count_spans(repository), tuple(repository.spans(status="open"))
     packs = _packs(repository)
     segments = [info for info in repository.store.list("refs/") if info.name.endswith(".toml")]
     return Status(
         resolving.where(repository),
         repository.project,
         repository.domain,
-        len(infos),
-        sum(info.partitions for info in infos),
-        sum(info.versions for info in infos),
-        len(spans),
-        tuple(span for span in spans if span.status == "open"),
+        len(counted),
+        sum(one.partitions for one in counted),
+        sum(one.versions for one in counted),
+        count,
+        still_open,
         len(packs),
         sum(info.size for info in packs),
         len(segments),

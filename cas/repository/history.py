@@ -12,7 +12,7 @@ from cas.errors import UsageError
 from cas.refs import grammar
 from cas.refs.history import History
 from cas.refs.names import Name
-from cas.refs.partitions import Partition
+from cas.refs.partitions import EMPTY, Partition
 from cas.refs.patterns import Pattern, glob, parse_pattern
 from cas.repository import resolving
 from cas.repository.current import LOCK
@@ -20,10 +20,13 @@ from cas.repository.info import NameInfo
 from cas.repository.version import ArtifactVersion
 
 if TYPE_CHECKING:
-    from cas.catalog.refs import Declared
+    from cas.catalog.refs import Counted, Row
     from cas.repository.repository import Repository
 
-__all__ = ["aliases", "check_limit", "declaration", "find", "log", "names", "newest_first"]
+__all__ = ["aliases", "check_limit", "declaration", "find", "info_of", "log", "names", "newest_first"]
+
+# From so many names on, all tips are asked for at once.
+_MANY = 50
 
 
 def catch_up_all(repository: Repository) -> None:
@@ -91,13 +94,14 @@ def find(
     repository, pattern = _place(repository, pattern)
     wanted = parse_pattern(pattern)
     asked = Partition.of({key: str(value) for key, value in (partitions or {}).items()}, time)
-    rows = [row for name in _wanted(repository, wanted) for row in repository.catalog.refs.tips(name, asked)]
+    every = _wanted(repository, wanted)
+    rows = _tips(repository, every, asked)
     if wanted.keys or wanted.time is not None:
         rows = [row for row in rows if wanted.matches(row.name, Partition.parse(row.partition))]
     rows.sort(key=lambda row: row.stamp, reverse=True)
     versions: Iterable[ArtifactVersion] = (resolving.from_row(repository, row) for row in rows)
     if (lock := LOCK.get()) is not None:
-        versions = newest_first(lock.tips(repository, versions, lambda one: _fits(one, wanted, asked)))
+        versions = newest_first(lock.tips(repository, versions, lambda one: _fits(one, wanted, every, asked)))
     if type_ is not None:
         versions = (one for one in versions if fnmatchcase(one.type, type_))
     if metadata:
@@ -106,14 +110,24 @@ def find(
     return list(islice(versions, limit))
 
 
+def _tips(repository: Repository, names: list[Name], asked: Partition) -> list[Row]:
+    """The latest version of every partition of the names that contains what is asked."""
+    if len(names) < _MANY or asked != EMPTY:
+        return [row for name in names for row in repository.catalog.refs.tips(name, asked)]
+    every = set(names)
+    return [row for row in repository.catalog.refs.every_tip() if (row.project, row.domain, row.name) in every]
+
+
 def newest_first(versions: Iterable[ArtifactVersion]) -> list[ArtifactVersion]:
     """The versions by when they were published."""
     return sorted(versions, key=lambda one: one.stamp or 0, reverse=True)
 
 
-def _fits(version: ArtifactVersion, names: Collection[Name], asked: Partition) -> bool:
-    name = Name(version.project or "", version.domain or "", version.name or "")
-    return name in names and version.partition is not None and version.partition.contains(asked)
+def _fits(version: ArtifactVersion, wanted: Pattern, names: Collection[Name], asked: Partition) -> bool:
+    name, partition = Name(version.project or "", version.domain or "", version.name or ""), version.partition
+    return (
+        name in names and partition is not None and partition.contains(asked) and wanted.matches(name.name, partition)
+    )
 
 
 def _has(metadata: dict[str, Any], items: list[tuple[str, Any]]) -> bool:
@@ -123,10 +137,11 @@ def _has(metadata: dict[str, Any], items: list[tuple[str, Any]]) -> bool:
 def names(repository: Repository, pattern: str) -> list[NameInfo]:
     """The names that match a glob, with their declarations and counts."""
     repository, pattern = _place(repository, pattern)
+    fitting = set(_wanted(repository, parse_pattern(pattern)))
     return [
-        _info(repository, name)
-        for name in _wanted(repository, parse_pattern(pattern))
-        if repository.catalog.refs.counts(name)[0] or _declared(repository, name)
+        _info(repository, one)
+        for one in repository.catalog.refs.counted()
+        if one.name in fitting and (one.partitions or one.declared.keys is not None)
     ]
 
 
@@ -149,7 +164,12 @@ def declaration(repository: Repository, name: str) -> NameInfo | None:
     assert revision.name is not None
     full = Name(revision.project or repository.project, revision.domain or repository.domain, revision.name)
     repository.catalog.catch_up(repository.log_of(full.project, full.domain))
-    return _info(repository, full) if repository.catalog.refs.declared(full) is not None else None
+    return info_of(repository, full)
+
+
+def info_of(repository: Repository, name: Name) -> NameInfo | None:
+    """What the catalog knows of a name, as far as it has caught up; None where that is nothing."""
+    return next((_info(repository, one) for one in repository.catalog.refs.counted(name)), None)
 
 
 def aliases(repository: Repository, ref: str | ArtifactVersion) -> dict[str, str]:
@@ -181,21 +201,16 @@ def _place(repository: Repository, text: str) -> tuple[Repository, str]:
     return view_of(repository, remote), rest
 
 
-def _info(repository: Repository, name: Name) -> NameInfo:
-    declared = _declared(repository, name)
-    partitions, versions, latest = repository.catalog.refs.counts(name)
+def _info(repository: Repository, counted: Counted) -> NameInfo:
+    name, declared, partitions, newest, versions = counted
     home = (name.project, name.domain) == (repository.project, repository.domain)
     return NameInfo(
         name.name if home else "/".join(name),
-        (declared.keys or ()) if declared else (),
-        declared.granularity if declared else None,
-        declared.type if declared else None,
-        declared.description if declared else None,
+        declared.keys or (),
+        declared.granularity,
+        declared.type,
+        declared.description,
         partitions,
         versions,
-        clock.to_datetime(latest) if latest is not None else None,
+        clock.to_datetime(newest) if newest is not None else None,
     )
-
-
-def _declared(repository: Repository, name: Name) -> Declared | None:
-    return repository.catalog.refs.declared(name)

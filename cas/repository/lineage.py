@@ -54,6 +54,13 @@ def spans(repository: Repository, label: str | None, status: str | None, limit: 
     return found[:limit]
 
 
+def count_spans(repository: Repository) -> int:
+    """How many spans :func:`spans` has, without making them."""
+    history.catch_up_all(repository)
+    known = repository.catalog.spans()
+    return known.count() + sum(known.get(span.id) is None for span in live_spans(repository).values())
+
+
 def span_info(repository: Repository, span: str | SomeSpan) -> SpanInfo:
     """One span by id, prefix or ``%prefix``, or as it is known otherwise."""
     prefix = span_text(span).removeprefix("%").lower()

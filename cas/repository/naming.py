@@ -207,4 +207,6 @@ def declare(
     log = repository.log_of(name.project, name.domain)
     publishing.append(repository.catalog, log, plan, author=repository.sign, now=repository.now)
     repository.catalog.catch_up(log)
-    return history._info(repository, name)
+    info = history.info_of(repository, name)
+    assert info is not None
+    return info

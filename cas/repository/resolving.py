@@ -300,7 +300,7 @@ def not_found(
     shown = _shown(repository, name)
     if declared is None:
         return _no_name(repository, name)
-    if not refs.counts(name)[0]:
+    if not refs.is_there(name):
         return RefNotFound(
             f"{shown!r} has no version: all were deleted, or it was only declared",
             hint=f"put one: cas put FILE {shown}; what was deleted is still found by its id: cas log",

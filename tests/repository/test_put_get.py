@@ -287,3 +287,22 @@ def test_a_repository_that_may_not_be_looked_into(tmp_path: Path, monkeypatch: p
         with pytest.raises(StorageError, match="permission denied") as refused:
             cas.open(path)
         assert refused.value.hint == f"see who may: ls -ld {tmp_path}/.cas"
+
+
+def test_many_names_are_listed_counted_and_found(repository: cas.Repository) -> None:
+    """With one question for all of them, from as many on as that pays for."""
+    repository.put_many([(number, f"n{number:02d}@k=a") for number in range(60)])
+    repository.put_many([(number, f"n{number:02d}@k=b") for number in range(0, 60, 2)])
+    repository.put("again", "n07@k=a")
+    repository.delete("n08@k=a")
+    repository.delete("n09@k=a")
+    infos = {info.name: (info.partitions, info.versions) for info in repository.names()}
+    assert len(infos) == 59 + 1  # n09 is declared still
+    assert (infos["n06"], infos["n07"], infos["n08"], infos["n09"]) == ((2, 2), (1, 2), (1, 1), (0, 0))
+    assert [info.name for info in repository.names("n0[67]")] == ["n06", "n07"]
+    status = repository.status()
+    assert (status.names, status.partitions, status.versions) == (60, 88, 89)
+    found = repository.find()
+    assert len(found) == 88
+    assert found == sorted(found, key=lambda one: one.stamp or 0, reverse=True)
+    assert {one.ref for one in found} == {one.ref for name in infos for one in repository.find(name)}
