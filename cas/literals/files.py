@@ -109,7 +109,10 @@ class Tree(Mapping[str, Union[File, "Tree"]], PathLike[str]):
             if step == "..":
                 trail.pop()
                 if not trail:
-                    raise PathEscape(f"{path} leads out of the directory {self.id[:12]}")
+                    raise PathEscape(
+                        f"{path} leads out of the directory {self.id[:12]}",
+                        hint="what it leads to was not stored; the link itself comes with the directory: cas get",
+                    )
                 found = trail[-1]
                 continue
             if step == ".":
@@ -124,7 +127,10 @@ class Tree(Mapping[str, Union[File, "Tree"]], PathLike[str]):
                 if links > _MAX_LINKS:
                     raise LimitExceeded(f"{path} goes through more than {_MAX_LINKS} symbolic links")
                 if entry.target.startswith("/"):
-                    raise PathEscape(f"{path} is a link to {entry.target}, outside the directory {self.id[:12]}")
+                    raise PathEscape(
+                        f"{path} is a link to {entry.target}, outside the directory {self.id[:12]}",
+                        hint="what it leads to was not stored; the link itself comes with the directory: cas get",
+                    )
                 steps[:0] = [part for part in entry.target.split("/") if part]
                 continue
             found = self._view(step, entry)

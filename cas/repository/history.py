@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cas import clock
-from cas.errors import UsageError
+from cas.errors import RefSyntax, UsageError
 from cas.refs import grammar
 from cas.refs.history import History
 from cas.refs.names import Name
@@ -46,6 +46,14 @@ def log(repository: Repository, ref: str | None, limit: int | None) -> list[Arti
         return [resolving.from_row(repository, row) for row in repository.catalog.refs.newest(limit)]
     repository, ref = _place(repository, ref)
     revision = grammar.parse(ref)
+    if revision.path is not None and revision.span is None:
+        whole = ref.partition("//")[0]
+        raise RefSyntax(
+            f"{ref!r} is within a version, and has no history of its own",
+            text=ref,
+            position=len(whole),
+            hint=f"see the history of the whole: cas log '{whole}'",
+        )
     if revision.name is None or revision.selector is not None or revision.mods or revision.id_prefix is not None:
         # From one version back: the history of its exact partition up to it.
         start = resolving.resolve(repository, ref)

@@ -11,7 +11,7 @@ from cas.errors import AmbiguousRef, RefNotFound, RefSyntax, SpanNotFound
 from cas.literals.literal import Literal
 from cas.refs import grammar
 from cas.repository import history, resolving
-from cas.repository.info import LineageNode, SomeSpan, SpanInfo, SpanLink, span_text
+from cas.repository.info import LineageNode, ObjectInfo, SomeSpan, SpanInfo, SpanLink, span_text
 from cas.repository.live import LiveSpan, live_spans, opened_info
 from cas.repository.version import ArtifactVersion
 
@@ -298,6 +298,8 @@ def _version(repository: Repository, what: str | ArtifactVersion) -> ArtifactVer
     if isinstance(what, ArtifactVersion):
         return what
     found = repository.show(what)
+    if isinstance(found, ObjectInfo) and "//" in what:
+        found = resolving.resolve(repository, what)  # a file of a directory came about as the whole did
     if not isinstance(found, ArtifactVersion):
         raise RefNotFound(f"{what!r} is no artifact", hint="see the artifacts: cas ls")
     return found

@@ -34,8 +34,17 @@ def alias(repository: Repository, ref: str, name: str, expect: object, *, replac
     from cas.repository.repository import ANY
 
     check_alias(name)
-    if grammar.parse(ref).remote is not None:
+    revision = grammar.parse(ref)
+    if revision.remote is not None:
         raise RefSyntax(f"{ref!r} is a remote's: aliases are moved here", text=ref, hint="take it in first: cas pull")
+    if revision.path is not None and revision.span is None:
+        whole = ref.partition("//")[0]
+        raise RefSyntax(
+            f"{ref!r} is within a version, and aliases point at versions",
+            text=ref,
+            position=len(whole),
+            hint=f"point at the whole: cas alias '{whole}' {name}",
+        )
     version = resolving.resolve(repository, ref)
     if version.name is None or version.partition is None or version.version is None:
         raise ArtifactError(f"{ref!r} is under no name, so it cannot have an alias", hint="put it under a name first")

@@ -19,7 +19,7 @@ from cas.repository.version import ArtifactVersion
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
 
-__all__ = ["get", "open_bytes", "show", "value"]
+__all__ = ["check_member", "get", "open_bytes", "show", "value"]
 
 
 def get(repository: Repository, ref: object, *, allow_pickle: bool = False) -> Any:
@@ -34,13 +34,22 @@ def get(repository: Repository, ref: object, *, allow_pickle: bool = False) -> A
         # A span's path is its label, which resolving takes.
         path = revision.path if revision.span is None else None
     try:
-        found = value(repository, repository.resolve(ref), allow_pickle=allow_pickle)
+        version = repository.resolve(ref) if path is None else repository.resolve_whole(ref)
+        found = value(repository, version, allow_pickle=allow_pickle)
     except RefNotFound:
         blob = _blob_of(repository, ref)
         if blob is None:
             raise
         return repository.objects.read(blob, Kind.BLOB)
     return found if path is None else _member(found, path, ref)
+
+
+def check_member(repository: Repository, version: ArtifactVersion, ref: str) -> Any:
+    """What a version holds at the path of ``ref//path``; None where the ref has none. Raises RefNotFound."""
+    revision = grammar.parse(ref)
+    if revision.path is None or revision.span is not None:
+        return None
+    return _member(registry.decode(version.literal, repository.objects), revision.path, ref)
 
 
 def value(
@@ -88,7 +97,7 @@ def _member(found: Any, path: str, ref: str) -> Any:
     steps = path.split("/")
     for place, step in enumerate(steps):
         if isinstance(found, Tree):
-            return found["/".join(steps[place:])]
+            return _file(found, "/".join(steps[place:]), ref)
         try:
             if isinstance(found, list | tuple):
                 found = found[int(step)]
@@ -101,6 +110,28 @@ def _member(found: Any, path: str, ref: str) -> Any:
                 f"{ref!r}: no member {step!r}", hint=f"see what is there: cas cat {ref.partition('//')[0]}"
             ) from error
     return found
+
+
+def _file(tree: Any, path: str, ref: str) -> Any:
+    try:
+        return tree[path]
+    except NotFound as error:
+        from cas.refs.suggest import near_misses
+
+        whole = ref.partition("//")[0]
+        parent = path.rpartition("/")[0]
+        target = tree.link(path) if not parent or parent in tree else None
+        if target is not None:
+            raise RefNotFound(
+                f"{path!r} in {whole} is a link to {target}, where nothing is",
+                hint=f"see what is there: cas cat '{whole}'",
+            ) from error
+        near = near_misses(path, tree.walk())
+        raise RefNotFound(
+            f"{whole} holds no {path!r}",
+            suggestions=tuple(f"{whole}//{one}" for one in near),
+            hint=f"see what is there: cas cat '{whole}'",
+        ) from error
 
 
 def open_bytes(repository: Repository, ref: str | ArtifactVersion) -> BinaryIO:
@@ -144,13 +175,23 @@ def show(repository: Repository, text: str) -> ArtifactVersion | SpanInfo | Obje
     if revision.span is not None and revision.path is None:
         return repository.span_info(text)
     prefix = revision.id_prefix
-    if prefix is None:
-        return resolving.resolve_revision(repository, revision, text)
+    if prefix is None or revision.path is not None:
+        return _shown(repository, resolving.resolve_revision(repository, revision, text), text)
     name = Name(repository.project, repository.domain, text)
     repository.catalog.catch_up(repository.log_of(name.project, name.domain))
     if repository.catalog.refs.declared(name) is not None:
         return resolving.resolve_revision(repository, revision, text)
     return _by_prefix(repository, prefix)
+
+
+def _shown(repository: Repository, version: ArtifactVersion, text: str) -> ArtifactVersion | ObjectInfo:
+    """The version, or of ``ref//path`` the file or directory in it."""
+    from cas.literals.files import File, Tree
+
+    found = check_member(repository, version, text) if "//" in text else None
+    if not isinstance(found, File | Tree):
+        return version
+    return ObjectInfo(found.id, "blob" if isinstance(found, File) else "tree", found.size)
 
 
 def _by_prefix(repository: Repository, prefix: str) -> ArtifactVersion | SpanInfo | ObjectInfo:

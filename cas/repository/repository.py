@@ -158,8 +158,16 @@ class Repository:
     def resolve(self, ref: str, *, strict: bool = False) -> ArtifactVersion:
         """The version that a ref names; ``strict`` takes its partition as the exact one. A span records it as input.
 
-        Raises RefSyntax, RefNotFound (with near misses), AmbiguousRef, RefConflict.
+        Of ``ref//path`` it is the version that holds the path. Raises RefSyntax, RefNotFound (with near misses),
+        AmbiguousRef, RefConflict.
         """
+        version = self.resolve_whole(ref, strict=strict)
+        if "//" in ref:
+            reading.check_member(self, version, ref)
+        return version
+
+    def resolve_whole(self, ref: str, *, strict: bool = False) -> ArtifactVersion:
+        """As :meth:`resolve`; whether the version holds the path of ``ref//path`` is not looked at."""
         found = lock.answer(self, ref) if (lock := LOCK.get()) is not None else None
         return self._noted(found or resolving.resolve(self, ref, strict=strict), ref)
 

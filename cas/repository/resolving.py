@@ -199,6 +199,8 @@ def _entry_then(history: History, selector: str | None, mod: At | Was) -> Versio
     if selector is None:
         return history.was(mod.moves)
     moves = [entry for entry in history.entries if isinstance(entry, AliasEntry) and entry.alias == selector]
+    if not moves and not mod.moves:
+        return history.version(selector)  # a version never moved
     return history.version(moves[-1 - mod.moves].version) if mod.moves < len(moves) else None
 
 
@@ -253,7 +255,10 @@ def by_id(repository: Repository, prefix: str) -> ArtifactVersion:
         return from_row(repository, next(iter(named.values())))
     if labelled:
         return repository.version_of(labelled[0], None)
-    raise RefNotFound(f"no name, artifact or literal {prefix!r}", hint="see the names: cas ls")
+    names = [one.name for one in repository.catalog.refs.names(repository.project, repository.domain)]
+    raise RefNotFound(
+        f"no name, artifact or literal {prefix!r}", suggestions=_near(prefix, names), hint="see the names: cas ls"
+    )
 
 
 def named_by(repository: Repository, prefix: str) -> dict[bytes, Row]:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 import cas
 from cas.errors import (
@@ -23,6 +24,7 @@ from cas.errors import (
     UsageError,
     VersionConflict,
 )
+from cas.repository.info import ObjectInfo
 
 
 def stored(repository: cas.Repository) -> tuple[int, int]:
@@ -186,8 +188,24 @@ def test_files_and_directories(repository: cas.Repository, tmp_path: Path) -> No
         assert stream.read() == b"\0"
     with pytest.raises(CodecError, match="many objects"):
         repository.open("tree")
-    with pytest.raises(CasError):
-        repository.get("tree//nothing")
+    for ref, near in (("tree//a.tx", "tree//a.txt"), ("tree//sub/b.bim", "tree//sub/b.bin")):
+        for ask in (repository.get, repository.resolve, repository.show, repository.open, repository.lineage):
+            with pytest.raises(RefNotFound, match="tree holds no") as missing:
+                ask(ref)
+            assert near in missing.value.suggestions
+    assert repository.resolve("tree//sub/b.bin") == repository.resolve("tree")
+    assert repository.lineage("tree//sub/b.bin").id == repository.resolve("tree").id
+    shown = repository.show("tree//a.txt")
+    assert isinstance(shown, ObjectInfo)
+    assert (shown.kind, shown.id, shown.size) == ("blob", blake3(b"hello").hexdigest(), 5)
+    for refused in (lambda: repository.log("tree//a.txt"), lambda: repository.alias("tree//a.txt", "prod")):
+        with pytest.raises(RefSyntax, match="within a version") as error:
+            refused()
+        assert error.value.position == len("tree")
+    (tmp_path / "d/dangling").symlink_to("gone")
+    repository.put(tmp_path / "d", "tree")
+    with pytest.raises(RefNotFound, match="is a link to gone, where nothing is"):
+        repository.get("tree//dangling")
     target = repository.resolve("tree").get(tmp_path / "out")
     assert (target / "sub/b.bin").stat().st_size == 200_000
 

@@ -296,3 +296,18 @@ def test_a_granularity_that_is_none(repository: cas.Repository) -> None:
         repository.declare("rides", granularity="week")
     assert caught.value.hint == "one of: minute, hour, day, month"
     assert repository.declaration("rides") is None
+
+
+def test_a_misspelt_name_that_reads_as_an_id_has_near_misses(repository: cas.Repository) -> None:
+    repository.put(1, "facade")
+    with pytest.raises(RefNotFound) as missing:
+        repository.resolve("faceade")
+    assert missing.value.suggestions == ("facade",)
+
+
+def test_a_version_is_where_it_always_was(repository: cas.Repository) -> None:
+    repository.put(1, "n", version="v1")
+    repository.put(2, "n", version="v2")
+    assert repository.get("n#v1@{0}") == 1
+    with pytest.raises(RefNotFound, match="nothing then"):
+        repository.get("n#v1@{1}")
