@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -28,6 +29,11 @@ _BATCH = 8 << 20
 _MAX_DEPTH = 1000
 
 
+# What was listed is no more, or is something else by now.
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_QUIET = "run it again when nobody writes to it"
+
+
 class _Folder(NamedTuple):
     """A directory found: its path, permission bits and members so far; subdirectories by name."""
 
@@ -49,6 +55,12 @@ def put_directory(writer: PackWriter, path: Path) -> tuple[TreeId, int]:
             order = _walk(root, batch, os.path.realpath(writer.store.directory.parent))
         except PermissionError as error:
             raise typed(f"read {os.fsdecode(error.filename or root)}", error) from error
+        except OSError as error:
+            if error.errno in _GONE and Path(root).is_dir():
+                raise FileChanged(
+                    f"{os.fsdecode(error.filename or root)} went away while its directory was read", hint=_QUIET
+                ) from error
+            raise
         batch.put()
     trees: dict[int, Tree] = {}
     # Every directory stands before those in it, so one pass from the back meets each tree after its members.
@@ -76,7 +88,7 @@ class _Batch:
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise FileChanged(f"{path} changed while its directory was read")
+                raise FileChanged(f"{path} changed while its directory was read", hint=_QUIET)
             mode = stat.S_IMODE(status.st_mode) & 0o777
             if status.st_size > SMALL:
                 blob, size = self._writer.put_file(path)
@@ -84,7 +96,7 @@ class _Batch:
                 return
             payload = os.read(descriptor, SMALL + 1)
             if len(payload) != status.st_size or os.fstat(descriptor).st_mtime_ns != status.st_mtime_ns:
-                raise FileChanged(f"{path} changed while it was read", hint="run it again when nobody writes to it")
+                raise FileChanged(f"{path} changed while it was read", hint=_QUIET)
         finally:
             os.close(descriptor)
         self._places.append((folder, name, mode))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cas.errors import CodecError, CorruptObject, PathEscape, StorageError, TypeMismatch
+from cas.errors import CodecError, CorruptObject, FileChanged, PathEscape, StorageError, TypeMismatch
 from cas.objects import canonical
 from cas.objects.ids import BlobId, Kind, ObjectId, TreeId
 from cas.objects.store import ObjectStore
@@ -187,3 +187,28 @@ def test_the_file_that_may_not_be_read_is_named(store, tmp_path, monkeypatch):
     with store.writer() as writer, pytest.raises(StorageError, match="dir/sub/secret: Permission denied") as caught:
         writer.put_directory(tmp_path / "dir")
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("then", ["gone", "a link", "a directory"])
+def test_a_member_that_is_no_more_what_was_listed(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a").write_text("a")
+    real = os.open
+
+    def late(path: str, flags: int, *more: int, **options: int) -> int:
+        if path == str(source / "a"):
+            (source / "a").unlink()
+            if then == "a link":
+                (source / "a").symlink_to("b")
+            elif then == "a directory":
+                (source / "a").mkdir()
+        return real(path, flags, *more, **options)
+
+    with store.writer() as writer, monkeypatch.context() as patch:
+        patch.setattr(os, "open", late)
+        with pytest.raises(FileChanged, match="source/a") as changed:
+            writer.put_directory(source)
+        assert changed.value.hint == "run it again when nobody writes to it"
