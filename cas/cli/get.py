@@ -20,6 +20,7 @@ from cas.cli.progress import Progress
 from cas.cli.render.text import clean, size
 from cas.cli.terminal import Terminal
 from cas.errors import StorageError, UsageError
+from cas.objects.moved import telling
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
@@ -88,7 +89,7 @@ def command(terminal: Terminal, ref: str, dest: str | None, force: bool, as_json
             raise UsageError("--json and DEST - both want standard output", hint="cas cat --json REF")
         open_content(repository, ref).write(terminal.binary())
         return
-    with Progress(f"writing {ref}"):
+    with Progress(f"writing {ref}") as progress, telling(progress.advance):
         content, path = fetch(repository, ref, dest, force=force)
     if as_json:
         terminal.print_json({"path": str(path), "type": content.type, "size": content.size, "ref": content.ref})

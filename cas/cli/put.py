@@ -16,6 +16,7 @@ from cas.cli.progress import Progress
 from cas.cli.render.versions import put_line
 from cas.cli.terminal import Terminal
 from cas.errors import CodecError, NotFound, UsageError
+from cas.objects.moved import telling
 from cas.storage.durable import typed
 
 if TYPE_CHECKING:
@@ -119,9 +120,12 @@ def command(
     source, ref = _arguments(source, ref, value, form)
     metadata = read_metadata(pairs)
     repository = terminal.repository(writing=True)
-    with Progress(f"storing {source or 'value'}"), ExitStack() as stack:
+    with Progress(f"storing {source or 'value'}") as progress, ExitStack() as stack:
         spool = partial(_spool, repository, stack)
         content = read_json(value, "--value") if value is not None else read_source(source, form, spool)
+        stack.enter_context(telling(progress.advance))
+        if isinstance(content, Path) and content.is_file():
+            progress.total = content.stat().st_size
         made, changed = store(repository, content, ref, version=version, metadata=metadata, replace=replace)
     if as_json:
         terminal.print_json({**made.to_dict(), "unchanged": not changed})

@@ -14,6 +14,7 @@ from cas.errors import CorruptObject
 from cas.objects.compression import expand
 from cas.objects.ids import Kind
 from cas.objects.maps import Chunk, ChunkMap
+from cas.objects.moved import MOVED
 from cas.objects.packs import SQUEEZED, Pack
 from cas.storage.durable import write_views
 from cas.storage.writeback import WriteBack
@@ -29,14 +30,16 @@ _AT_ONCE = 1 << 20
 
 def copy_blob(store: ObjectStore, chunks: ChunkMap, descriptor: int) -> bool:
     """Append a blob's chunks to a file; False where what was written, if anything, is not the blob. Raises OSError."""
-    whole = blake3()
+    whole, moved = blake3(), MOVED.get()
     behind = WriteBack(descriptor)
     try:
         for pieces in _pieces(store, chunks):
             for piece in pieces:
                 whole.update(piece)
             write_views(descriptor, pieces)
-            behind.wrote(sum(map(len, pieces)))
+            size = sum(map(len, pieces))
+            behind.wrote(size)
+            moved(size)
         behind.settle(strict=True)
     except CorruptObject:
         return False

@@ -16,6 +16,7 @@ from cas.errors import CodecError, CorruptObject, FileChanged, LimitExceeded, St
 from cas.objects.blobs import write_blob
 from cas.objects.chunks import SMALL
 from cas.objects.ids import Kind, TreeId
+from cas.objects.moved import MOVED
 from cas.objects.trees import Blob, Link, LiteralRef, Tree, TreeEntry, decode_tree, encode_tree, tree_size
 from cas.storage.durable import fsync_directory, make_directories, storage_errors, typed, write_all
 
@@ -110,6 +111,7 @@ class _Batch:
         ids = self._writer.put_blobs(self._payloads)
         for (folder, name, mode), ident, payload in zip(self._places, ids, self._payloads, strict=True):
             folder[name] = Blob(ident, len(payload), mode)
+        MOVED.get()(self._size)
         self._places, self._payloads, self._size = [], [], 0
 
 

@@ -22,6 +22,7 @@ from cas.objects.chunks import MAX_CHUNK, SMALL, cut
 from cas.objects.compression import Prober
 from cas.objects.ids import BlobId, Kind, ObjectId, blob_id
 from cas.objects.maps import encode_map, encode_part, encode_parted_map
+from cas.objects.moved import MOVED
 from cas.objects.packs import SQUEEZED
 from cas.storage.durable import storage_errors
 
@@ -188,8 +189,10 @@ def _ingest(
         ahead = partial(_at_once, take) if waits else partial(reader.submit, take)
         flight = deque(ahead() for _ in range(_AHEAD))
         try:
+            moved = MOVED.get()
             while (stretch := flight.popleft().result()) is not None:
                 stretches.spare.append(_land(writer, rows, stretch))
+                moved(sum(stretch.lengths))
                 flight.append(ahead())
         finally:
             stretches.ended = True
