@@ -12,6 +12,7 @@ from cas.errors import (
     RefNameCollision,
     RefNotFound,
     RefSyntax,
+    UsageError,
 )
 from cas.refs import grammar
 from cas.refs.entries import AliasEntry, DeclareEntry, DeleteEntry, Entry
@@ -128,6 +129,12 @@ def _targets(repository: Repository, ref: str) -> tuple[Name, list[tuple[str, Pa
     repository.catalog.catch_up(repository.log_of(name.project, name.domain))
     if revision.selector is None:
         found = [Partition.parse(row.partition) for row in refs.tips(name, revision.partition)]
+        if not found and revision.id_prefix is not None and refs.declared(name) is None:
+            version = resolving.by_id(repository, revision.id_prefix)
+            raise UsageError(
+                f"{ref!r} is an id, and what is deleted are refs",
+                hint=f"delete the version that holds it: cas rm '{version.ref}'",
+            )
         if not found:
             raise resolving.not_found(repository, name, revision.partition, ref, strict=False)
         return name, [(_text(repository, name, one), one, None, None) for one in found]

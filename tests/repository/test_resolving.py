@@ -18,6 +18,7 @@ from cas.errors import (
     RefNotFound,
     RefSyntax,
     SpanNotFound,
+    UsageError,
 )
 
 
@@ -232,6 +233,13 @@ def test_deleting_one_version(repository: cas.Repository) -> None:
         repository.resolve("n#v2")
     with pytest.raises(RefNotFound):
         repository.delete("n#v2")
+    version = repository.resolve("n")
+    with pytest.raises(UsageError, match="is an id") as refused:
+        repository.delete(version.id[:12])
+    assert refused.value.hint == "delete the version that holds it: cas rm 'n#v1'"
+    with pytest.raises(RefNotFound):
+        repository.delete("abcdef012345")
+    assert repository.get("n") == 1
 
 
 def test_log_tells_everything_newest_first(rides: cas.Repository) -> None:
