@@ -9,27 +9,33 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from cas.cli.render.values import to_json
-from cas.errors import UsageError
+from cas.errors import RefNotFound, UsageError
 from cas.refs.grammar import parse
 
 if TYPE_CHECKING:
     from cas.literals.files import Tree
     from cas.repository.repository import Repository
+    from cas.repository.version import ArtifactVersion
 
 __all__ = ["Content", "listing", "open_content"]
 
 BLOCK = 1 << 20
+_RAW = frozenset({"bytes", "str"})  # their content is what is written
 
 
 class Content:
-    """A value with the ref it was read by. ``type`` is file, directory, table, or the value's Python type."""
+    """A value with the ref it was read by. ``type`` is file, directory, table, or the value's Python type.
 
-    def __init__(self, ref: str, name: str, value: Any) -> None:
+    Of long bytes and texts ``value`` is a file over them, and ``version`` has the value itself.
+    """
+
+    def __init__(self, ref: str, name: str, value: Any, version: ArtifactVersion | None = None) -> None:
         from cas.literals.files import File, Tree
 
         self.ref = ref
         self.name = name
         self.value = value
+        self.version = version
         self.is_file = isinstance(value, File)
         self.is_directory = isinstance(value, Tree)
         self.table = None if self.is_file or self.is_directory else _table(value)
@@ -38,6 +44,8 @@ class Content:
     @property
     def type(self) -> str:
         """What it is, in a word."""
+        if self.version is not None:
+            return self.version.type
         if self.is_file or self.is_directory:
             return "file" if self.is_file else "directory"
         return "table" if self.table is not None else type(self.value).__name__
@@ -51,8 +59,9 @@ class Content:
             from cas.cli.render.tables import write_table
 
             write_table(self.table, form or "csv", stream)
-        elif form == "json" and not self.is_file:
-            stream.write(_as_json(self.value, self.is_directory).encode() + b"\n")
+        elif form == "json" and (self.version is not None or not self.is_file):
+            value = self.value if self.version is None else self.version.get()
+            stream.write(_as_json(value, self.is_directory).encode() + b"\n")
         elif form is not None:
             raise UsageError(
                 f"{self.ref} is a {self.type}, not a table: it has no form {form}", hint=f"cas cat {self.ref}"
@@ -81,10 +90,24 @@ class Content:
 
 def open_content(repository: Repository, ref: str) -> Content:
     """What a ref, or an id, holds. Raises as ``Repository.get``."""
-    value = repository.get(ref)
     revision = parse(ref)
-    name = (revision.path or revision.name or ref).rstrip("/").rpartition("/")[2]
-    return Content(ref, name or ref, value)
+    name = (revision.path or revision.name or ref).rstrip("/").rpartition("/")[2] or ref
+    version = _long(repository, ref) if revision.path is None and revision.remote is None else None
+    if version is None:
+        return Content(ref, name, repository.get(ref))
+    from cas.literals.files import File
+    from cas.objects.ids import BlobId
+
+    return Content(ref, name, File(repository.objects, BlobId(version.literal.content), version.size), version)
+
+
+def _long(repository: Repository, ref: str) -> ArtifactVersion | None:
+    """The version of a ref, where that is bytes or text which memory need not hold to write them."""
+    try:
+        version = repository.resolve(ref)
+    except RefNotFound:  # it may be the id of a blob
+        return None
+    return version if version.type in _RAW and version.size > BLOCK else None
 
 
 def listing(tree: Tree) -> Iterator[str]:

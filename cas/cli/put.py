@@ -16,8 +16,9 @@ from cas.cli.progress import Progress
 from cas.cli.render.versions import put_line
 from cas.cli.terminal import Terminal
 from cas.errors import CodecError, NotFound, UsageError
+from cas.literals.scalars import Spooled
 from cas.objects.moved import telling
-from cas.storage.durable import typed
+from cas.storage.durable import storage_errors, typed
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
@@ -25,23 +26,28 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "read_source", "store"]
 
+_PIECE = 1 << 20
 FORMS = ("file", "json", "text", "bytes", "csv", "parquet")
 
 
 def read_source(source: str, form: str | None, spool: Callable[[], Path]) -> Any:
     """The value that SOURCE holds, read as ``form``; by default the file or directory itself, of stdin the bytes.
 
-    Standard input as a file is copied to the path that ``spool`` gives, so that it may be longer than memory.
+    Standard input as a file or bytes is copied to the path that ``spool`` gives, so that it may be longer than memory.
     Raises NotFound, StorageError, UsageError (a directory read as a value), CodecError (not of that form).
     """
     if source == "-":
-        if form == "file":
-            path = spool()
-            with path.open("wb") as stream:
-                while piece := sys.stdin.buffer.read(1 << 20):
-                    stream.write(piece)
-            return path
-        return _parse(sys.stdin.buffer.read(), form or "bytes", "standard input")
+        if form not in (None, "file", "bytes"):
+            return _parse(sys.stdin.buffer.read(), form, "standard input")
+        piece = sys.stdin.buffer.read(_PIECE)
+        if form != "file" and len(piece) < _PIECE:
+            return piece
+        path = spool()
+        with storage_errors(f"write {path}"), path.open("wb") as stream:
+            while piece:
+                stream.write(piece)
+                piece = sys.stdin.buffer.read(_PIECE)
+        return path if form == "file" else Spooled(path)
     path = Path(source)
     if not path.exists():
         raise NotFound(f"no such file or directory: {source}", hint="a value is given so: cas put --value JSON REF")
@@ -53,6 +59,8 @@ def read_source(source: str, form: str | None, spool: Callable[[], Path]) -> Any
         raise UsageError(
             f"{source} is a directory, it cannot be read as {form}", hint="leave --as away to store the directory"
         )
+    if form == "bytes":
+        return Spooled(path)
     try:
         return _parse(path.read_bytes(), form or "bytes", source)
     except OSError as error:
@@ -124,8 +132,9 @@ def command(
         spool = partial(_spool, repository, stack)
         content = read_json(value, "--value") if value is not None else read_source(source, form, spool)
         stack.enter_context(telling(progress.advance))
-        if isinstance(content, Path) and content.is_file():
-            progress.total = content.stat().st_size
+        place = content.path if isinstance(content, Spooled) else content
+        if isinstance(place, Path) and place.is_file():
+            progress.total = place.stat().st_size
         made, changed = store(repository, content, ref, version=version, metadata=metadata, replace=replace)
     if as_json:
         terminal.print_json({**made.to_dict(), "unchanged": not changed})

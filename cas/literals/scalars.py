@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cas.errors import CodecError
 from cas.literals.codec import Codec, Content, Decoding, Encoding, read_bounded
@@ -10,7 +10,10 @@ from cas.literals.literal import Literal
 from cas.literals.plain import PLAIN, decode_plain, encode_plain
 from cas.objects.ids import Kind
 
-__all__ = ["BYTES", "SCALARS", "TEXT", "PlainCodec"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["BYTES", "SCALARS", "TEXT", "PlainCodec", "Spooled"]
 
 _NESTING = frozenset({"list", "dict", "tuple", "set", "frozenset"})
 
@@ -54,11 +57,22 @@ class TextCodec(Codec):
             raise CodecError(f"content of a str is not UTF-8: {error}") from error
 
 
+class Spooled(NamedTuple):
+    """Bytes that lie in a file, since they may be more than memory holds; stored as bytes, not as a file."""
+
+    path: Path
+
+
 class BytesCodec(Codec):
     """Bytes; they are the content."""
 
     type = "bytes"
-    types = (bytes,)
+    types = (bytes, Spooled)
+
+    def write(self, value: Any, encoding: Encoding) -> Content:
+        if isinstance(value, Spooled):
+            return Content(*encoding.writer.put_file(value.path))
+        return super().write(value, encoding)
 
     def encode(self, value: Any) -> bytes:
         return bytes(value)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -176,3 +178,43 @@ def test_colour_and_pager_on_a_terminal(stocked: Path) -> None:
     assert b"paged model" in shown({"CAS_PAGER": "sed 's/.*model.*/paged model/'"})
     told = shown({"CAS_PAGER": "cat"})
     assert b" ago" in told or b"just now" in told
+
+
+def test_bytes_longer_than_memory_need_not_fit_in_it(tmp_path: Path, shell: Shell) -> None:
+    """What is put from standard input, and read back, goes through in pieces: the process stays small."""
+    shell("init")
+    content = random.Random(3).randbytes(3 << 20) + b"tail"
+    made = json.loads(shell("put", "-", "blob", "--json", stdin=content).stdout)
+    assert (made["type"], made["size"], made["content"]) == ("bytes", len(content), blake3(content).hexdigest())
+    (tmp_path / "file").write_bytes(content)
+    again = json.loads(shell("put", "file", "blob", "--as", "bytes", "--json").stdout)
+    assert again["unchanged"]
+    assert shell("cat", "blob").stdout == content
+    assert shell("get", "blob", "out").stdout == b"out  bytes  3.1 MB\n"
+    assert (tmp_path / "out").read_bytes() == content
+    assert json.loads(shell("cat", "blob", "--json").stdout) == base64.b64encode(content).decode()
+    assert list((tmp_path / ".cas/tmp").iterdir()) == []
+    if not Path("/proc/self/status").exists():
+        return  # where the peak cannot be asked for
+    for arguments in (("put", "-", "most"), ("cat", "most"), ("get", "most", "whole")):
+        assert _peak(tmp_path, *arguments, stdin=(128 << 20) if arguments[0] == "put" else 0) < 128 << 20
+
+
+def _peak(directory: Path, *arguments: str, stdin: int) -> int:
+    """The most memory, in bytes, that a command takes while it is given so many zeros."""
+    code = "import sys; from cas.cli.entry import run; run(sys.argv[1:]);"
+    code += "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], file=sys.stderr)"
+    with open("/dev/zero", "rb") as zeros:
+        given = subprocess.Popen(["head", "-c", str(stdin)], stdin=zeros, stdout=subprocess.PIPE)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=directory,
+            stdin=given.stdout,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=True,
+        )
+        given.wait()
+        assert given.stdout is not None
+        given.stdout.close()
+    return int(done.stderr) << 10
