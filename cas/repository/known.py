@@ -226,6 +226,13 @@ def _check(known: Tells, name: Name, keys: tuple[str, ...], grains: set[Granular
     return (name, tuple(sorted(keys)), grain, None) if keys or grain else None
 
 
+def _meant(key: str, keys: tuple[str, ...]) -> str:
+    from cas.refs.suggest import near_misses
+
+    near = near_misses(key, keys)
+    return f"did you mean {near[0]}? Else " if near else ""
+
+
 def _check_declared(
     name: Name, keys: tuple[str, ...], granularity: str | None, asked: tuple[str, ...], grain: Granularity | None
 ) -> None:
@@ -233,7 +240,7 @@ def _check_declared(
     if unknown:
         raise PartitionError(
             f"{name.name} has the partition keys {list(keys)}; asked for {sorted(asked)}",
-            hint=f"extend it: cas declare {name.name} --add-key {unknown[0]}",
+            hint=f"{_meant(unknown[0], keys)}extend it: cas declare {name.name} --add-key {unknown[0]}",
         )
     if grain is not None and granularity is None:
         raise PartitionError(

@@ -345,7 +345,7 @@ def test_declare(cas_: Cas) -> None:
     assert ok(cas_("declare", "clean", "--show")) == said
     refused = cas_("put", "--value", "1", "clean@orgin=EWR,time=2013-01")
     assert refused.code == 2
-    assert "origin" in refused.err
+    assert "did you mean origin? Else extend it: cas declare clean --add-key orgin" in refused.err
 
 
 # --- runs ---------------------------------------------------------------------------------------
