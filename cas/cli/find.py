@@ -64,3 +64,5 @@ def command(
         terminal.print_array(version.to_dict() for version in found)
     else:
         terminal.print_lines(version_rows(found, terminal.when))
+        if not found:
+            terminal.note("nothing matches")
