@@ -5,20 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cas.errors import CorruptObject
 from cas.objects.appending import names
 from cas.objects.ids import Kind, ObjectId
-from cas.objects.packs import ENTRY, ENTRY_SIZE, MAGIC, Pages, ScannedEntry, footer, scan, verified
+from cas.objects.packs import ENTRY_SIZE, MAGIC, Pages, ScannedEntry, footer, scan, verified
 from cas.storage.durable import fsync_directory, fsync_file, storage_errors, typed, write_all
 
 if TYPE_CHECKING:
     from cas.objects.store import ObjectStore
 
-__all__ = ["left", "live", "open_packs", "opened", "salvage", "search_open"]
+__all__ = ["left", "live", "open_packs", "opened", "salvage"]
 
 _WINDOW = 256 * 1024
 _TOLD = frozenset({Kind.SPAN, Kind.ARTIFACT})
@@ -42,21 +41,6 @@ def left(directory: Path, kind: Kind) -> Iterator[ObjectId]:
         with opened(path) as content:
             if isinstance(content, _OpenFile) and content.left():
                 yield from (entry.id for entry in scan(content) if entry.kind is kind)
-
-
-def search_open(directory: Path, key: bytes) -> tuple[Kind, bytes] | None:
-    """The kind and verified payload of what some open pack holds under a key."""
-    for path in open_packs(directory):
-        with opened(path) as content:
-            place = _place(content, key)
-            if place is None:
-                continue
-            start, end = place
-            number, _, ident = ENTRY.unpack(content[start : start + ENTRY_SIZE])
-            with suppress(CorruptObject):
-                kind, _, payload = verified(number, ident, content[start + ENTRY_SIZE : end])
-                return kind, payload
-    return None
 
 
 def salvage(store: ObjectStore, settle: Callable[[list[tuple[Kind, ObjectId, bytes]]], None]) -> None:
@@ -171,17 +155,3 @@ def opened(path: Path) -> Iterator[_OpenFile | bytes]:
             yield _OpenFile(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _place(content: Pages, key: bytes) -> tuple[int, int] | None:
-    """Where the entry of a key begins and ends, going by the headers alone."""
-    start, size = len(MAGIC), len(content)
-    while start + ENTRY_SIZE <= size:
-        number, length, ident = ENTRY.unpack(content[start : start + ENTRY_SIZE])
-        end = start + ENTRY_SIZE + length
-        if end > size:
-            return None
-        if (content[start + ENTRY_SIZE : start + ENTRY_SIZE + 32] if number == Kind.MAP else ident) == key:
-            return start, end
-        start = end
-    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -18,6 +19,7 @@ from cas.storage.durable import storage_errors
 
 if TYPE_CHECKING:
     from cas.objects.check import Damage
+    from cas.objects.growing import GrowingPacks
     from cas.objects.writer import PackWriter
 
 __all__ = ["Elsewhere", "ObjectStore"]
@@ -62,6 +64,13 @@ class ObjectStore:
         self._calm: tuple[Pack, ...] | None = None  # packs among which a merge found nothing to do
         self.fetch_missing = fetch_missing
         self.elsewhere = elsewhere
+
+    @cached_property
+    def growing(self) -> GrowingPacks:
+        """The packs here that somebody still writes."""
+        from cas.objects.growing import GrowingPacks
+
+        return GrowingPacks(self.directory)
 
     def close(self) -> None:
         """Abort this store's writers and let go of its packs."""
@@ -112,6 +121,9 @@ class ObjectStore:
                 return payloads  # type: ignore[return-value]  # as the line above says
             found.update((ident, one) for ident, one in zip(missing, payloads, strict=True) if one is not None)
             missing = [ident for ident in missing if ident not in found]
+        if len(missing) > 1:
+            written = self.growing.find_many(missing)  # by other processes, so far
+            found.update((ident, payload) for ident, (kind, payload) in written.items() if kind is not Kind.MAP)
         return [found[ident] if ident in found else self.read(ident) for ident in idents]
 
     def alone(self, key: bytes, kind: Kind | None = None) -> tuple[Kind, bytes]:
@@ -410,8 +422,6 @@ class ObjectStore:
 
     def _search(self, key: bytes, kind: Kind | None, fault: CorruptObject | None, *, alone: bool) -> tuple[Kind, bytes]:
         """The last resort: packs whose index is damaged, and packs that others still write."""
-        from cas.objects.salvage import search_open
-
         for pack in self._packs:
             if pack.is_sound():
                 continue
@@ -421,7 +431,7 @@ class ObjectStore:
                 return found[0], found[2]
         if fault is not None:
             raise fault
-        found_open = search_open(self.directory, key)
+        found_open = self.growing.find(key)
         if found_open is not None and kind in (None, found_open[0]):
             return found_open
         if alone and self.elsewhere is not None and (lent := self.elsewhere.entry(key)) is not None:

@@ -15,7 +15,6 @@ from cas.errors import CorruptObject
 from cas.objects.ids import Kind
 from cas.objects.packs import ENTRY, ENTRY_SIZE, Pack
 from cas.objects.raw import RawEntry, raw_entry, read_raw
-from cas.objects.salvage import search_open
 from cas.storage.durable import storage_errors
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def locate(store: ObjectStore, key: bytes) -> Place | None:
         if at >= 0:
             return Place(pack.kind(at), ENTRY_SIZE + ENTRY.unpack_from(pack.pages, at)[1], pack, at)
     # Not by load, which may ask elsewhere for what is not here.
-    found = store.unsealed(key) or search_open(store.directory, key)
+    found = store.unsealed(key) or store.growing.find(key)
     return Place(found[0], ENTRY_SIZE + len(found[1]), None, 0) if found is not None else None
 
 
