@@ -40,7 +40,9 @@ def command(terminal: Terminal, model: str, yes: bool, as_json: bool) -> int:
         terminal.print_array(one._asdict() for one in done)
         return 0 if yes or not done else 1
     word = "migrated" if yes else "would migrate"
-    terminal.print("\n".join(f"{word}  {clean(one.ref)}  from version {one.stored}" for one in done))
+    terminal.print_lines(f"{word}  {clean(one.ref)}  from version {one.stored}" for one in done)
+    if not done:
+        terminal.note(f"no ref holds an older {model} as its latest version")
     if not yes and done:
         terminal.note(f"{count(len(done), 'ref')} would get a new version; nothing was written. To do it: add --yes")
         return 1

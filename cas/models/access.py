@@ -95,17 +95,12 @@ def read_value(
 ) -> Any:
     """The value of a version; a model of ``wanted``'s class, or lazily, where that is asked."""
     try:
-        return decode(repository, version.literal, wanted, lazy=lazy, what=f"artifact {version.ref[:80]}")
+        return decode(repository, version.literal, wanted, lazy=lazy)
     except MigrationError as fault:
-        if version.id[:12] not in fault.message:
-            fault.message = f"artifact {version.id[:12]}: {fault.message}"
-            fault.args = (fault.message,)
-        raise
+        raise MigrationError(f"{version.title}: {fault.message}", hint=fault.hint) from fault
 
 
-def decode(
-    repository: Repository, literal: Literal, wanted: type | None = None, *, lazy: bool = False, what: str = ""
-) -> Any:
+def decode(repository: Repository, literal: Literal, wanted: type | None = None, *, lazy: bool = False) -> Any:
     """The value of a literal, as :func:`read_value`."""
     if literal.type != MODEL.type:
         return registry.decode(literal, repository.objects)
@@ -113,7 +108,7 @@ def decode(
     def child(member: Literal) -> object:
         return registry.decode(member, repository.objects)
 
-    return read_model(literal, Decoding(repository.objects, False, child), wanted, lazy, what)
+    return read_model(literal, Decoding(repository.objects, False, child), wanted, lazy)
 
 
 def _checked(cls: type, value: Any, artifact: str) -> Any:

@@ -34,6 +34,8 @@ def create_span_artifact(span_id: SpanId, *, label: str, data: Any = _MISSING, a
 
 def create_span_artifacts(span_id: SpanId, artifacts: Mapping[str, Any]) -> dict[str, str]:
     """Store values as artifacts of a span under their labels, all or none; their ids by label."""
+    if not isinstance(artifacts, Mapping):
+        raise SpanError(f"artifacts are a mapping of values by label, not {artifacts!r:.40}", hint='{"loss": 0.1}')
     repository = current()
     with repository.lock, _writable(repository, span_id) as span:
         made = span.log_many(artifacts)

@@ -194,6 +194,11 @@ def _shape(entry: ModelClass) -> Shape:
     extra = pydantic.get("extra") == "allow" and not entry.config.get("include")
     default = spec_of_config(cls.__qualname__, entry.config)
     shape = Shape(_chosen(entry, list(source(cls))), default, extra=extra)
+    for name in sorted(_required(cls, source) - set(shape.names)):
+        raise DeclarationError(
+            f"model {cls.__qualname__} could not be read back: {name!r} has no default, and is not stored",
+            hint="give it one: reading makes an instance of what is stored",
+        )
     for field in shape.own & _model_fields(cls):
         raise DeclarationError(
             f"field {field!r} of model {cls.__qualname__} holds a model and cannot also have a serializer",
@@ -212,6 +217,19 @@ def _chosen(entry: ModelClass, fields: list[Saved]) -> list[Saved]:
             hint=f"its fields: {', '.join(one.name for one in fields)}",
         )
     return [one for one in fields if one.name not in exclude and (not include or one.name in include)]
+
+
+def _required(cls: Any, source: Any) -> set[str]:
+    """What a class's constructor must be given."""
+    if source is _pydantic_fields:
+        named = zip(_pydantic_fields(cls), cls.model_fields.values(), strict=True)
+        return {saved.name for saved, field in named if field.is_required()}
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return {
+        one.name
+        for one in list(parameters)[1:]
+        if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    }
 
 
 def _names(given: Any) -> frozenset[str]:

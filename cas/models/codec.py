@@ -76,9 +76,10 @@ def read_model(
     if entry is None:
         return ModelRecord(name, version, {**fields, **{field: Deferred(read) for field, read in readers.items()}})
     if lazy and readers and version == entry.version:
-        put_off: dict[str, Any] = {**fields, **{field: Deferred(read) for field, read in readers.items()}}
-        loose = ModelClass(lazy_class(entry.cls, frozenset(readers)), entry.name, version, entry.config, None)
-        return restore(loose, version, put_off, what)
+        loose = lazy_class(entry.cls, frozenset(readers))
+        if loose is not None:
+            put_off: dict[str, Any] = {**fields, **{field: Deferred(read) for field, read in readers.items()}}
+            return restore(ModelClass(loose, entry.name, version, entry.config, None), version, put_off, what)
     return restore(entry, version, {**fields, **{field: read() for field, read in readers.items()}}, what)
 
 

@@ -25,6 +25,8 @@ class SpanContext(Generic[S]):
     thread."""
 
     def __init__(self, span: S, metadata: Mapping[str, Any] | None, atomic: bool, parent: SpanId = None) -> None:
+        if not isinstance(metadata, Mapping | None):
+            raise SpanError(f"a span's metadata is a mapping, not {metadata!r:.40}", hint='metadata={"team": "a"}')
         self.span = span
         self._metadata = {**span.metadata, **(metadata or {})}
         self._atomic = atomic

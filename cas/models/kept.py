@@ -138,7 +138,10 @@ def prepare(spec: FieldSpec, value: Any, called: str, encoding: Encoding) -> Cal
     storage = spec.storage if isinstance(spec.storage, Storage) else find_storage(spec.storage)
 
     def write() -> Literal:
-        location = call(storage, "create", content)
+        try:
+            location = call(storage, "create", content)
+        except CasError as fault:
+            raise type(fault)(f"{called}: {fault.message}", hint=fault.hint) from fault
         if not isinstance(location, str) or "://" in location:
             raise CodecError(
                 f"{called}: storage {storage.name!r} gave {location!r} as a location",

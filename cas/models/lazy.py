@@ -53,8 +53,14 @@ class _Field:
 
 
 @lru_cache(maxsize=1024)
-def lazy_class(cls: type, fields: frozenset[str]) -> type:
-    """A subclass of ``cls`` that passes for it (``__class__``, equality) and loads ``fields`` when they are read."""
+def lazy_class(cls: type, fields: frozenset[str]) -> type | None:
+    """A subclass of ``cls`` that passes for it (``__class__``, equality) and loads ``fields`` when they are read.
+
+    None for a class that looks at its fields as it is made: pydantic's, one with an ``__init__`` of its own, and where
+    attrs converts or validates a field or calls it otherwise.
+    """
+    if _looks(cls, fields):
+        return None
     namespace: dict[str, Any] = {name: _Field(name) for name in fields}
     namespace["__cas_lazy__"] = True
     # Dataclasses compare by __class__, so an instance that loads lazily equals one that did not.
@@ -62,7 +68,19 @@ def lazy_class(cls: type, fields: frozenset[str]) -> type:
     namespace["__module__"] = cls.__module__
     namespace["__qualname__"] = cls.__qualname__
     namespace["__reduce_ex__"] = _reduce
-    return types.new_class(cls.__name__, (cls,), {}, lambda body: body.update(namespace))
+    try:
+        return types.new_class(cls.__name__, (cls,), {}, lambda body: body.update(namespace))
+    except TypeError:  # it wants no subclasses, or more of them than we know
+        return None
+
+
+def _looks(cls: Any, fields: frozenset[str]) -> bool:
+    if hasattr(cls, "__pydantic_validator__"):
+        return True
+    if "__attrs_attrs__" in cls.__dict__:
+        known = {one.name: one for one in cls.__attrs_attrs__}
+        return any(name not in known or known[name].converter or known[name].validator for name in fields)
+    return not cls.__dataclass_params__.init
 
 
 def _reduce(self: Any, protocol: Any) -> Any:

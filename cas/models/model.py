@@ -42,7 +42,8 @@ class ArtifactModel(ModelBase, abstract=True):
     def read(cls, artifact: str, *, lazy: bool = False) -> Self:
         """The model of an artifact's id (or a prefix) or ref, of its own class, migrated to that class's version.
 
-        ``lazy`` puts off reading each field that is stored as an object of its own until it is used. A model whose
+        ``lazy`` puts off reading each field that is stored as an object of its own until it is used, unless the class
+        looks at its fields as it is made, as pydantic's do. A model whose
         class is not known here is a :class:`ModelRecord`. Raises RefNotFound, TypeMismatch for another class than asked
         for, MigrationError.
         """

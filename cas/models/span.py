@@ -317,7 +317,10 @@ def _make_dataclass(cls: type[Span]) -> None:
     try:
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(namespace)
     except (TypeError, ValueError) as fault:
-        raise DeclarationError(f"span {cls.__qualname__}: {fault}", hint="field: type = default") from fault
+        raise DeclarationError(
+            f"span {cls.__qualname__}: {fault}",
+            hint="field: type = default; of a list or dict: dataclasses.field(default_factory=list)",
+        ) from fault
     made_init = cls.__init__
 
     def init(self: Any, label: str | None = None, metadata: dict[str, Any] | None = None, **fields: Any) -> None:

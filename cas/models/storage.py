@@ -212,7 +212,10 @@ def call(storage: Storage, verb: str, argument: Any) -> Any:
             f"storage {storage.name!r} has nothing at {argument!r}", hint="look whether it was deleted there"
         ) from fault
     except Exception as fault:  # whatever a user's storage raises
-        raise StorageError(f"storage {storage.name!r} failed to {verb}: {type(fault).__name__}: {fault}") from fault
+        raise StorageError(
+            f"storage {storage.name!r} failed to {verb}: {type(fault).__name__}: {fault}",
+            hint=f"can it be reached from here, and may you {verb} there? It is {storage!r:.120}",
+        ) from fault
 
 
 def _wait(answer: Any) -> Any:

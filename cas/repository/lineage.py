@@ -301,5 +301,8 @@ def _version(repository: Repository, what: str | ArtifactVersion) -> ArtifactVer
     if isinstance(found, ObjectInfo) and "//" in what:
         found = resolving.resolve(repository, what)  # a file of a directory came about as the whole did
     if not isinstance(found, ArtifactVersion):
-        raise RefNotFound(f"{what!r} is no artifact", hint="see the artifacts: cas ls")
+        hint = "see the artifacts: cas ls"
+        if what.startswith("%"):
+            hint = f"of a run, see what it read and made: cas span show {what}; or take one: {what}//LABEL"
+        raise RefNotFound(f"{what!r} is no artifact", hint=hint)
     return found

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cas.errors import AmbiguousRef, CodecError, NotFound, ObjectNotFound, RefNotFound
+from cas.errors import AmbiguousRef, CodecError, MigrationError, NotFound, ObjectNotFound, RefNotFound
 from cas.literals import registry
 from cas.objects.ids import BlobId, Kind, ObjectId
 from cas.refs import grammar
@@ -60,7 +60,10 @@ def value(
         repository._check_pickle(True)
     if version.remote is not None:
         _check_brought(repository, version)
-    found = registry.decode(version.literal, repository.objects, allow_pickle=allow_pickle)
+    try:
+        found = registry.decode(version.literal, repository.objects, allow_pickle=allow_pickle)
+    except MigrationError as fault:
+        raise MigrationError(f"{version.title}: {fault.message}", hint=fault.hint) from fault
     if as_type is None or (isinstance(as_type, type) and isinstance(found, as_type)):
         return found
     if isinstance(as_type, str | os.PathLike):

@@ -212,6 +212,11 @@ class ArtifactVersion:
         return f"{remote}{scope}{place.name}{partition}#{place.version}"
 
     @property
+    def title(self) -> str:
+        """What errors call it: its id, and the ref that it was found under."""
+        return f"artifact {self.id[:12]}" + (f" ({self.ref[:80]})" if self._place else "")
+
+    @property
     def uri(self) -> str | None:
         """Its ``flyte://`` address; None where it has no name."""
         place = self._place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 import attrs
@@ -162,3 +162,75 @@ def test_a_class_that_was_not_registered_has_no_codec(shelf):
     with pytest.raises(UnknownType, match="Unknown") as caught:
         shelf.put(Unknown(1))
     assert caught.value.hint == "make it a model: cas.register_model(Unknown, version=1)"
+
+
+def test_lazy_where_a_class_looks_at_its_fields_as_it_is_made(shelf):
+    """Such a class is read whole; a value that waits to be read would pass its checks, or not."""
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
+    import numpy
+
+    class Validated(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+        frame: numpy.ndarray
+
+    @attrs.define
+    class Converted:
+        frame: Any = attrs.field(converter=list)
+
+    @attrs.define(slots=False)
+    class Private:
+        _frame: Any = None
+
+    @dataclass(init=False)
+    class Own:
+        frame: Any
+
+        def __init__(self, frame):
+            self.frame = list(frame)
+
+    @dataclass
+    class Counted:
+        frame: Any
+
+        def __init_subclass__(cls, *, number):
+            del number
+
+    for cls, get in (
+        (Validated, lambda one: one.frame),
+        (Converted, lambda one: one.frame),
+        (Private, lambda one: one._frame),
+        (Own, lambda one: one.frame),
+        (Counted, lambda one: one.frame),
+    ):
+        register_model(cls, version=1)
+        frame = numpy.arange(3)
+        lazy = shelf.read(shelf.put(cls(frame=frame)), lazy=True)
+        assert list(get(lazy)) == [0, 1, 2]
+
+
+def test_what_could_not_be_read_back_is_not_stored(shelf):
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
+
+    @dataclass
+    class Given:
+        a: int
+        once: InitVar[int]
+
+        def __post_init__(self, once):
+            self.a += once
+
+    @dataclass
+    class Left:
+        a: int
+        b: int
+
+    class LeftToo(pydantic.BaseModel):
+        a: int
+        b: int
+
+    register_model(Given, version=1)
+    register_model(Left, version=1, config={"exclude": "b"})
+    register_model(LeftToo, version=1, config={"include": "a"})
+    for value, name in ((Given(1, 2), "once"), (Left(1, 2), "b"), (LeftToo(a=1, b=2), "b")):
+        with pytest.raises(DeclarationError, match=f"could not be read back: '{name}' has no default"):
+            shelf.put(value)

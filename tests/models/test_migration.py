@@ -117,6 +117,10 @@ def test_a_migration_that_fails_writes_nothing(tmp_path):
 
         with pytest.raises(MigrationError, match="two"):
             migrate_artifacts(repo, Second)
+        bad = repo.resolve("bad")
+        for read in (lambda: repo.get("bad"), bad.get, lambda: Second.read("bad")):
+            with pytest.raises(MigrationError, match=rf"artifact {bad.id[:12]}.*version 1 to version 2"):
+                read()
         assert len(repo.log("good")) == 1
     repo.close()
 

@@ -223,3 +223,16 @@ def test_one_frame_in_two_models_is_kept_once(shelf, framed):
     shelf.put(cls("one", frame))
     shelf.put(cls("two", frame))
     assert len([path for path in place.directory.iterdir() if path.is_file()]) == 1
+
+
+def test_a_storage_that_fails_names_the_field(shelf):
+    class Away(Awaited):
+        async def create(self, data: bytes) -> str:
+            raise ConnectionError("no route")
+
+    @dataclass
+    class Kept(ModelBase, version=1):
+        value: Any = artifact_field(storage=Away())
+
+    with pytest.raises(StorageError, match=r"Kept\.value: storage 'tests-awaited' failed to create: .*no route"):
+        shelf.put(Kept(1))
