@@ -88,9 +88,16 @@ def compare(column: str, wanted: Any, *, patterns: bool = False, form: Callable[
 
 
 def json_path(column: str, name: str) -> str:
-    """The SQL for a member of a JSON column; ``a.b`` goes down."""
-    steps = "".join('."' + step.replace('"', '""').replace("'", "''") + '"' for step in name.split("."))
-    return f"json_extract({column}, '${steps}')"
+    """The SQL for a member of a JSON column: one of that name, or where there is none ``a.b`` goes down."""
+    whole = f"json_extract({column}, '${_step(name)}')"
+    if "." not in name:
+        return whole
+    steps = "".join(map(_step, name.split(".")))
+    return f"COALESCE({whole}, json_extract({column}, '${steps}'))"
+
+
+def _step(name: str) -> str:
+    return '."' + name.replace('"', '""').replace("'", "''") + '"'
 
 
 def microseconds(value: Any) -> int:

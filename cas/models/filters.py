@@ -80,6 +80,7 @@ class Filter:
 
     def spans(self, repository: Repository, limit: int | None = None) -> list[Span]:
         """The spans that fit, each of its own class, newest first."""
+        history.check_limit(limit)
         with repository.lock:
             condition, values = self.on_spans(repository)
             fits = f"s.status <> 'deleted' AND {condition}"
@@ -99,6 +100,7 @@ class Filter:
 
     def artifacts(self, repository: Repository, limit: int | None = None) -> list[ArtifactVersion]:
         """The artifacts that fit, newest first: of a ref its latest, and what spans only labelled."""
+        history.check_limit(limit)
         with repository.lock:
             condition, values = self.on_artifacts(repository)
             sql = (
@@ -256,9 +258,15 @@ def _flat(word: str, one: Any) -> tuple[Filter, ...]:
 def _join(word: str, parts: Sequence[Sql]) -> Sql:
     if not parts:
         return "1", []
-    return "(" + f" {word} ".join(f"({condition})" for condition, _ in parts) + ")", [
-        value for _, values in parts for value in values
-    ]
+    return _balanced(word, [condition for condition, _ in parts]), [value for _, values in parts for value in values]
+
+
+def _balanced(word: str, conditions: Sequence[str]) -> str:
+    """Conditions joined by halves: SQLite takes expressions that are a thousand levels deep, and no deeper."""
+    if len(conditions) == 1:
+        return f"({conditions[0]})"
+    middle = len(conditions) // 2
+    return f"({_balanced(word, conditions[:middle])} {word} {_balanced(word, conditions[middle:])})"
 
 
 def _kind_condition(wanted: Any) -> Sql:

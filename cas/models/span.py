@@ -297,12 +297,19 @@ def stored_fields(span: Span) -> dict[str, Any]:
 
 def _stored(span: Span, name: str) -> Any:
     try:
-        return msgspec.to_builtins(getattr(span, name), str_keys=True)
+        return msgspec.to_builtins(getattr(span, name), str_keys=True, enc_hook=_scalar)
     except (TypeError, NotImplementedError, OverflowError) as fault:
         raise DeclarationError(
             f"field {name!r} of span {type(span).__qualname__} cannot be recorded: {fault}",
             hint="store such values as artifacts of the span: create_span_artifact",
         ) from fault
+
+
+def _scalar(value: Any) -> Any:
+    """The number in one of numpy's, which computations give."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        return value.item()
+    raise NotImplementedError(f"values of type {type(value).__qualname__} have no JSON-like form")
 
 
 def _make_dataclass(cls: type[Span]) -> None:

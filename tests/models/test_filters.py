@@ -239,3 +239,31 @@ def test_a_model_class_with_its_subclasses(tmp_path):
         ):
             assert {found.name for found in repository.find(ArtifactFilter(model=wanted))} == names
     repository.close()
+
+
+def test_names_with_dots_are_found_whole_or_step_by_step(tmp_path):
+    with cas.init(tmp_path / "dots") as repository:
+        with cas.span_context(label="flat", metadata={"model.lr": 0.1}):
+            pass
+        with cas.span_context(label="nested", metadata={"model": {"lr": 0.1}}):
+            pass
+        found = repository.spans(SpanFilter(metadata={"model.lr": 0.1}))
+        assert {span.label for span in found} == {"flat", "nested"}
+    repository.close()
+
+
+def test_thousands_of_alternatives(repo):
+    several = SpanFilter(label="nothing")
+    for number in range(3000):
+        several = several | SpanFilter(label=f"s{number}")
+    assert repo.spans(several) == []
+
+
+def test_limits_are_counts(repo):
+    for ask in (
+        lambda: repo.spans(limit=-1),
+        lambda: repo.spans(SpanFilter(), limit=-1),
+        lambda: repo.find(ArtifactFilter(), limit=-1),
+    ):
+        with pytest.raises(UsageError, match="a limit is 0 or more"):
+            ask()

@@ -202,3 +202,12 @@ def test_a_span_read_under_aio(example):
         assert (await read_span(made.node_id)).learning_rate == 0.5
 
     example(main())
+
+
+def test_numbers_of_numpy_are_numbers(example):
+    import numpy
+
+    with cas.span_context(TrainingSpan(learning_rate=numpy.float64(0.5))) as span:
+        pass
+    assert cas.current().spans(TrainingSpan, learning_rate=0.5) == [span]
+    assert type(cas.read_span(span).learning_rate) is float
