@@ -69,8 +69,11 @@ class _Recording:
     def wrap(self, function: Any) -> Any:
         if not callable(function):
             raise DeclarationError(f"{function!r:.80} is not a function", hint="put @spanned above a def")
-        signature = inspect.signature(function)
-        name = self._label or function.__name__
+        name = self._label or _name_of(function)
+        try:
+            signature = inspect.signature(function)
+        except ValueError as fault:
+            raise DeclarationError(f"{name} does not say its parameters", hint="put @spanned above a def") from fault
         unknown = sorted((self._include | self._exclude) - {*signature.parameters, _RETURN})
         if unknown:
             raise DeclarationError(
@@ -129,6 +132,13 @@ def _count(active: ActiveSpan, name: str) -> int:
     with active.repository.lock:
         counts[name] = counts.get(name, 0) + 1
         return counts[name]
+
+
+def _name_of(function: Any) -> str:
+    """What a function is called; a partial one as what it calls, another object as its class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__name__", None) or type(function).__name__
 
 
 def _names(given: Names) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 
 import pytest
 
@@ -144,6 +144,22 @@ def test_wrong_declarations():
         @cas.linked(exclude="z")
         def function(x):
             return x
+
+
+def test_what_has_no_name_of_its_own(example):
+    class Scaled:
+        def __call__(self, x):
+            return 2 * x
+
+    def add(x, y):
+        return x + y
+
+    with cas.span_context(label="outer") as outer:
+        assert cas.spanned(partial(add, 1))(y=2) == 3
+        assert cas.spanned(Scaled())(3) == 6
+    assert [span.label for span in cas.read_child_spans(outer)] == ["add[1]", "Scaled[1]"]
+    with pytest.raises(DeclarationError, match="int does not say its parameters"):
+        cas.spanned(int)
 
 
 def test_an_argument_without_codec_is_named_before_the_call(example):
