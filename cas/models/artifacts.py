@@ -12,6 +12,7 @@ from cas.models.tree import SpanId, locate, span_bytes
 from cas.repository.current import current
 
 if TYPE_CHECKING:
+    from cas.objects.ids import ArtifactId
     from cas.repository.repository import Repository
     from cas.repository.spanning import ActiveSpan
 
@@ -72,15 +73,16 @@ def _writable(repository: Repository, span_id: SpanId) -> AbstractContextManager
     if running is not None:
         return nullcontext(running)
     around = repository.current_span()
-    if around is not None and around.id_bytes == ident:
-        return nullcontext(around)  # opened by the process that forked this one
-    return _again(repository.span_again(locate(repository, ident.hex())[0].hex()))
+    # One that the process that forked this one has open cannot list what is added here; what it had then is known.
+    labels = around.state.labels if around is not None and around.id_bytes == ident else {}
+    return _again(repository.span_again(locate(repository, ident.hex())[0].hex()), labels)
 
 
 @contextmanager
-def _again(span: ActiveSpan) -> Iterator[ActiveSpan]:
+def _again(span: ActiveSpan, labels: Mapping[str, ArtifactId]) -> Iterator[ActiveSpan]:
     """A closed span, entered for one addition; where that is refused, the span's own end stays what it was."""
     with span:
+        span.state.labels.update(labels)
         try:
             yield span
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -11,6 +12,7 @@ from cas.models.span import Span, span_of_open, stored_fields
 from cas.models.tree import SpanId, current_span_id, locate, span_bytes
 from cas.repository.awaiting import SpanInThread
 from cas.repository.current import current
+from cas.spans.current import STACK
 
 if TYPE_CHECKING:
     from cas.repository.spanning import ActiveSpan
@@ -33,6 +35,7 @@ class SpanContext(Generic[S]):
         self._under = parent
         self.active: ActiveSpan | None = None
         self._awaited: SpanInThread | None = None
+        self._inside: Token[tuple[ActiveSpan, ...]] | None = None
 
     def prepare(self) -> ActiveSpan:
         """The span of the repository, not entered yet."""
@@ -65,16 +68,31 @@ class SpanContext(Generic[S]):
         return span
 
     def __enter__(self) -> S:
-        self._enter()
+        if not self._goes_on():
+            self._enter()
         return self.entered()
+
+    def _goes_on(self) -> bool:
+        """Whether the span is open here already: then this block is one more inside it, whose end is not the span's."""
+        ident = self.span.node_id
+        running = None if ident is None else current().session.open_spans.get(bytes.fromhex(ident))
+        if running is None:
+            return False
+        self.active, self._inside = running, STACK.push(running)
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self.active is not None
-        self.active.__exit__(kind, error, trace)
+        if self._inside is not None:
+            STACK.pop(self.active, self._inside)
+        else:
+            self.active.__exit__(kind, error, trace)
 
     async def __aenter__(self) -> S:
+        if self._goes_on():
+            return self.entered()
         self._awaited = SpanInThread(self._enter)
         await self._awaited.__aenter__()
         return self.entered()
@@ -85,7 +103,9 @@ class SpanContext(Generic[S]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._awaited is not None
+        if self._awaited is None:
+            self.__exit__(kind, error, trace)
+            return
         await self._awaited.__aexit__(kind, error, trace)
 
 
@@ -119,6 +139,7 @@ def span_context(
 
     ``span`` is one of one's own class, or one to enter again. ``parent`` is the id of the span around a new one where
     the context does not tell, in another process or thread.
+    One that is open here already goes on after the block.
     The span closes also when the body raises; its status and error are kept, and the exception goes on. ``metadata``
     holds JSON-like values; ``atomic`` holds back everything published inside until the span closes well. Raises
     SpanError where both span and label are given.

@@ -119,6 +119,11 @@ class ActiveSpan:
         """Whether it was entered and not left yet."""
         return self._state is not None and not self._closed
 
+    @property
+    def is_inherited(self) -> bool:
+        """Whether the process that forked this one opened it, and closes it without what is made here."""
+        return self._process != os.getpid()
+
     # --- what happens inside ---------------------------------------------------------------------
 
     def log(self, value: object, label: str, *, metadata: Mapping[str, Any] | None = None) -> ArtifactVersion:
@@ -299,7 +304,7 @@ class ActiveSpan:
         if self._token is not None:
             STACK.pop(self, self._token)
             self._token = None  # it holds on to all the spans around
-        if self._process != os.getpid():
+        if self.is_inherited:
             # A forked child leaves the block too; the span belongs to the process that opened it.
             return
         with self._repository.lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from multiprocessing import get_context
 import pytest
 
 import cas
+import cas.aio
 from cas.errors import SpanError
 
 
@@ -57,6 +59,7 @@ def test_the_ancestors_of_a_span_entered_again(repo):
 RUN = """
 import sys
 import cas
+import cas.aio
 
 cas.use(sys.argv[1])
 with cas.span_context(label="run", metadata={"team": "a"}) as run:
@@ -160,3 +163,30 @@ def test_a_forked_process_sees_the_spans_of_its_parent(repo):
             seen = pool.map(_child, range(4))
         assert seen == [(around.node_id, ["around", "root"])] * 4
     assert len(cas.read_child_spans(around)) == 4
+
+
+def test_an_open_span_entered_again_goes_on(repo):
+    with cas.span_context(label="run") as run:
+        cas.create_span_artifact("current", label="a", data=1)
+        with pytest.raises(ZeroDivisionError), cas.span_context(run) as again, cas.span_context(label="inside"):
+            assert again == run
+            cas.create_span_artifact(run, label="b", data=2)
+            _ = 1 // 0
+        assert cas.current_span() == run
+        assert cas.read_span(run).status == "open"
+        assert cas.read_span_artifacts(run) == {"a": 1, "b": 2}
+    assert cas.read_span(run).status == "ok"
+    assert cas.read_span_artifacts(run) == {"a": 1, "b": 2}
+    assert [one.label for one in cas.read_child_spans(run)] == ["inside"]
+
+
+def test_an_open_span_entered_again_by_awaiting(repo):
+    async def main():
+        async with cas.aio.span_context(label="run") as run:
+            async with cas.aio.span_context(run):
+                await cas.aio.create_span_artifact("current", label="a", data=1)
+            assert (await cas.aio.read_span(run)).status == "open"
+            assert cas.aio.current_span() == run
+        assert await cas.aio.read_span_artifacts(run) == {"a": 1}
+
+    asyncio.run(main())

@@ -48,6 +48,27 @@ def test_a_forked_pool(repo):
     assert {one.value for one in cas.read_descendant_artifacts(root)} == set(range(8))
 
 
+def add(number: int) -> str:
+    """In a forked worker: to the span that was open when the pool began."""
+    cas.create_span_artifact("current", label=f"x{number}", data=number)
+    with pytest.raises(SpanError, match="already has an artifact labelled 'first'"):
+        cas.create_span_artifact("current", label="first", data=number)
+    return cas.current_span().node_id
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_pool_adds_to_the_span_around_it(repo):
+    with cas.span_context(label="root") as root:
+        cas.create_span_artifact("current", label="first", data=0)
+        with get_context("fork").Pool(2) as pool:
+            assert set(pool.map(add, range(4))) == {root.node_id}
+        cas.create_span_artifact("current", label="last", data=5)
+    wanted = {"first": 0, "last": 5, **{f"x{number}": number for number in range(4)}}
+    assert cas.read_span_artifacts(root) == wanted
+    repo.catalog.database.rebuild()
+    assert cas.read_span_artifacts(root) == wanted
+
+
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_pool_that_begins_anew(repo, tmp_path, method):
     with cas.span_context(label="root") as root, ProcessPoolExecutor(2, mp_context=get_context(method)) as pool:

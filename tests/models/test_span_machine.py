@@ -51,7 +51,8 @@ class Machine:
             context, ident = self.stack.pop()
             error = self.random.choice((None, ValueError("no")))
             context.__exit__(None if error is None else ValueError, error, None)
-            self.spans[ident].status = "ok" if error is None else "failed"
+            if ident not in (other for _, other in self.stack):
+                self.spans[ident].status = "ok" if error is None else "failed"
 
     def log(self):
         if self.stack:
@@ -60,7 +61,7 @@ class Machine:
             self.spans[self.stack[-1][1]].artifacts.update(made)
 
     def again(self):
-        ident = self._closed()
+        ident = self.random.choice([None, *self.spans])
         if ident is not None and len(self.stack) < 5:
             self._enter(cas.span_context(cas.read_span(ident)))
             self.spans[ident].status = "open"
