@@ -112,6 +112,10 @@ def publish(
     ``said`` is what names are declared as, should the log say nothing of them; given by callers within a span that have
     checked their targets against it, and against the log, and that close the span next.
     """
+    if span is not None and span.is_inherited:
+        # The process that opened it will not publish what is put here: it is entered again for as long as this takes.
+        with repository.span_again(span.id) as again:
+            return publish(repository, puts, again, allow_pickle=allow_pickle, said=said)
     if not puts:
         return []
     if span is None and len(puts) == 1 and puts[0].target.version is None:

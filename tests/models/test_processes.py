@@ -53,6 +53,8 @@ def add(number: int) -> str:
     cas.create_span_artifact("current", label=f"x{number}", data=number)
     with pytest.raises(SpanError, match="already has an artifact labelled 'first'"):
         cas.create_span_artifact("current", label="first", data=number)
+    cas.put(number, f"number{number}")
+    cas.put_many([(number, f"many{number}")])
     return cas.current_span().node_id
 
 
@@ -67,6 +69,9 @@ def test_a_forked_pool_adds_to_the_span_around_it(repo):
     assert cas.read_span_artifacts(root) == wanted
     repo.catalog.database.rebuild()
     assert cas.read_span_artifacts(root) == wanted
+    for number in range(4):
+        assert cas.get(f"number{number}") == cas.get(f"many{number}") == number
+        assert repo.resolve(f"number{number}").span == root.node_id
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
