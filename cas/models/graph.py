@@ -106,9 +106,15 @@ def _depths(graph: SpanGraph) -> dict[str, int]:
 
 
 def _mermaid_text(text: str) -> str:
+    text = _printable(text)
     plain = text.replace('"', "#quot;")
     return plain if text.replace("_", "").replace("-", "").replace(".", "").isalnum() else f'"{plain}"'
 
 
 def _dot_text(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + _printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _printable(text: str) -> str:
+    """On one line, and nothing that a terminal obeys: drawings are looked at there, too."""
+    return "".join(one if one.isprintable() else " " for one in text)

@@ -79,3 +79,17 @@ def test_while_it_is_open(repo):
 def test_an_unknown_span(repo):
     with pytest.raises(SpanNotFound):
         cas.span_graph("f" * 64)
+
+
+def test_labels_that_are_no_plain_words(tmp_path):
+    with cas.init(tmp_path) as repository:
+        with cas.span_context(label='a "b"\n\x1b[31mc') as span:
+            cas.create_span_artifact("current", label="x|y", data=1)
+        graph = cas.span_graph(span)
+        assert graph.to_mermaid().splitlines()[1:] == [
+            '    s0(["a #quot;b#quot;  [31mc"])',
+            "    a0[int]",
+            '    s0 --> |"x|y"| a0',
+        ]
+        assert '    s0 [label="a \\"b\\"  [31mc", shape=ellipse];' in graph.to_dot().splitlines()
+    repository.close()
