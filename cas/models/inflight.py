@@ -52,7 +52,7 @@ class InFlight:
             return None
         stirred, session.stirred = session.stirred, {}
         if self.database is None:
-            self.database, stirred = _database(), dict.fromkeys(session.open_spans)
+            self.database, stirred = _database(), dict.fromkeys(session.open_spans, True)
         database = self.database
         queries = SpanQueries(lambda: database, repository.objects.read_many)
         database.execute("BEGIN")

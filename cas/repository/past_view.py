@@ -95,7 +95,7 @@ class _NoSession:
         spans = list(repository.session.open_spans.items())
         self.open_spans = {ident: span for ident, span in spans if span.state.opened.time <= until}
         self.closed_again: list[tuple[bytes, bytes]] = []
-        self.stirred: dict[bytes, None] = {}
+        self.stirred: dict[bytes, bool] = {}
 
     def writer(self) -> PackWriter:
         self._view.refuse()

@@ -28,8 +28,8 @@ class Session:
         self.open_spans: dict[bytes, ActiveSpan] = {}
         # Closings of spans entered again while others were open: nothing that is open lists them.
         self.closed_again: list[tuple[bytes, bytes]] = []
-        # Spans that opened, closed, made something or list another child, since somebody took note.
-        self.stirred: dict[bytes, None] = {}
+        # Spans that opened (True), closed, made something or list another child, since somebody took note.
+        self.stirred: dict[bytes, bool] = {}
         self._writer: PackWriter | None = None
         self._recovered = recovered
         self._last_tick = 0

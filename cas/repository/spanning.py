@@ -264,7 +264,7 @@ class ActiveSpan:
             here = around is not None and around._process == self._process and self._again is None
             self._parent = around if here else None
             repository.session.open_spans[self.id_bytes] = self
-            self._stir()
+            repository.session.stirred[self.id_bytes] = True
         self._token = STACK.push(self)
         return self
 
@@ -323,7 +323,8 @@ class ActiveSpan:
     def _leave(self) -> None:
         session = self._repository.session
         session.open_spans.pop(self.id_bytes, None)
-        self._stir()
+        if session.stirred.pop(self.id_bytes, False) is not True:  # else nobody has seen it open
+            self._stir()
         if not session.open_spans:
             # Another list: the log tells of all that this one was about.
             session.closed_again, session.stirred = [], {}
@@ -336,7 +337,7 @@ class ActiveSpan:
         self._stir()
 
     def _stir(self) -> None:
-        self._repository.session.stirred[self.id_bytes] = None
+        self._repository.session.stirred.setdefault(self.id_bytes, False)
 
     async def __aenter__(self) -> ActiveSpan:
         return self.__enter__()

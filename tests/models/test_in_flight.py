@@ -148,7 +148,12 @@ def test_what_many_open_spans_cost_is_what_they_do(repo):
         taken, flying._catch_up = flying._catch_up, lambda *one: (looked.append(one), taken(*one))
         cas.create_span_artifact("current", label="a", data=1)
         assert cas.read_parent_span("current").label == "s198"
-    assert len(looked) == 1
+        for _ in range(10):
+            with cas.span_context(label="passing"):
+                pass
+        assert len(repo.session.stirred) == 1  # what came and went in between is listed by what is around it
+        assert len(cas.read_child_spans("current")) == 10
+    assert len(looked) == 2
 
 
 def _child(number):
