@@ -187,6 +187,11 @@ class ArtifactVersion:
         return {name: self._repository.blob(card[1]) for name, card in self._record.cards.items()}
 
     @property
+    def card_ids(self) -> dict[str, str]:
+        """The id of each card's bytes: ``cas cat ID > plot.png``."""
+        return {name: bytes(card[1]).hex() for name, card in self._record.cards.items()}
+
+    @property
     def card_types(self) -> dict[str, str]:
         """The media type of each card."""
         return {name: card[0] for name, card in self._record.cards.items()}

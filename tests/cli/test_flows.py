@@ -210,6 +210,8 @@ def test_cards_are_shown(home: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert "text/markdown, 19 B" in " ".join(out.split())
     assert out.endswith("card model\n# A model\n\nof rides\n")
     assert json.loads(shown(capfd, "show", "model", "--json")[0])["cards"] == {"model": "text/markdown"}
+    (listed,) = (line.split() for line in out.splitlines() if "text/markdown" in line)
+    assert shown(capfd, "cat", listed[1])[0] == "# A model\n\nof rides"
 
 
 def test_keys_are_added_as_the_hint_says(home: str, capfd: pytest.CaptureFixture[str]) -> None:

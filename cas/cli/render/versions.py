@@ -87,10 +87,13 @@ def detail_lines(version: ArtifactVersion, aliases: list[str], style: Style) -> 
     if version.metadata:
         fields.append(("metadata", ""))
         fields += [(f"  {clean(str(key))}", _field(value)) for key, value in version.metadata.items()]
-    cards, types = version.cards, version.card_types
+    cards, types, ids = version.cards, version.card_types, version.card_ids
     if cards:
         fields.append(("cards", ""))
-        fields += [(f"  {clean(name)}", f"{clean(types[name])}, {size(len(page))}") for name, page in cards.items()]
+        fields += [
+            (f"  {clean(name)}", f"{short(ids[name])}  {clean(types[name])}, {size(len(page))}")
+            for name, page in cards.items()
+        ]
     return [*aligned(fields, style), *_pages(cards, types, style)]
 
 
