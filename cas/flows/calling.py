@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cas.errors import NoRepository
 from cas.flows.arguments import NOTHING, Stored, resolve_without_repository, take_arguments
+from cas.flows.binding import warn
 from cas.flows.publication import plain_result, publish_outputs
 from cas.flows.run import Setting, entered_run
 from cas.flows.running import Frame, current_frame, entered
@@ -145,9 +146,9 @@ def _repository(flow: Flow[..., Any]) -> Repository | None:
         pass
     if not flow.warned and current_frame() is None:
         flow.warned = True
-        warnings.warn(
-            f"{flow.name}() runs as a plain function: there is no repository (cas init, or cas.use(…))",
-            NoRepositoryWarning,
-            stacklevel=4,
-        )
+        said = f"{flow.name}() runs as a plain function: there is no repository (cas init, or cas.use(…))"
+        if flow.interface.is_async:  # its caller is an event loop
+            warn(said, NoRepositoryWarning, flow.interface.place)
+        else:
+            warnings.warn(said, NoRepositoryWarning, stacklevel=4)
     return None

@@ -563,6 +563,16 @@ def test_without_a_repository_functions_run_plainly_and_warn_once(nowhere):
     assert len(told) == 1
 
 
+def test_without_a_repository_coroutines_warn_of_themselves(nowhere):
+    @task
+    async def step(x: int) -> int:
+        return x
+
+    with pytest.warns(NoRepositoryWarning, match=r"step\(\) runs as a plain function") as told:
+        assert asyncio.run(step(1)) == 1
+    assert [one.filename for one in told] == [__file__]
+
+
 def test_without_a_repository_queries_find_nothing(nowhere):
     @task
     def needs(x: int = KEYED.query(k="a")) -> int:
