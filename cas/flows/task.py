@@ -40,6 +40,11 @@ class Flow(Generic[P, R]):
         result: Any = (call_async if self.interface.is_async else call)(self, args, kwargs)
         return cast("R", result)
 
+    # Schedulers and servers ask inspect for a coroutine function; it looks at what has these, as it does at functions.
+    __code__ = property(lambda self: self.function.__code__)
+    __defaults__ = property(lambda self: self.function.__defaults__)
+    __kwdefaults__ = property(lambda self: self.function.__kwdefaults__)
+
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """As a method, the flow takes its instance as first argument."""
         unbound: Any = self

@@ -1,12 +1,14 @@
 """Calls of tasks: spans, inputs, publication, and what goes wrong."""
 
 import asyncio
+import inspect
 import os
 import pickle
 import sys
 import threading
 import typing
 from datetime import date, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, NamedTuple, Optional
 
@@ -404,6 +406,23 @@ def test_coroutines_are_tasks_too(repo):
     assert asyncio.run(flow()) == [1, 1, 1]
     assert refs(repo) == ["keyed@k=a", "keyed@k=b", "keyed@k=c"]
     assert {one.parent for one in repo.spans(label="step")} == {only(repo, label="flow").id}
+
+
+def test_schedulers_can_tell_coroutine_functions():
+    @task
+    async def awaited() -> None: ...
+    @workflow
+    def plain(x: int = 1, *, y: int = 2) -> None: ...
+
+    class Steps:
+        @task
+        async def step(self) -> None: ...
+
+    for function in (awaited, Steps().step, Steps.step):
+        assert inspect.iscoroutinefunction(function)
+    assert not inspect.iscoroutinefunction(plain)
+    assert not inspect.iscoroutinefunction(task(partial(print)))
+    assert str(inspect.signature(plain)) == "(x: int = 1, *, y: int = 2) -> None"
 
 
 def test_awaited_tasks_leave_the_event_loop_alone(repo, monkeypatch):
