@@ -286,6 +286,8 @@ def _range_end(facts: Facts, value: object, arguments: Mapping[str, object], ref
     what = f"the range of times in a query of {facts.name!r}"
     known = _known(value, arguments, references, what)
     granularity = facts.check_timed()
+    if isinstance(known, date) and not isinstance(known, datetime):
+        known = known.isoformat()  # the whole day
     if isinstance(known, str) and len(known) < len(granularity.truncate(datetime(2000, 1, 1))):
         parse_time(known, what)
         return known

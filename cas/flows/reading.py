@@ -96,9 +96,16 @@ def latest(repo: Repository, wanted: Wanted) -> ArtifactVersion | None:
         return _latest_of_many(repo, name, wanted)
     if wanted.version is None:
         return _tip(repo, name, partition, strict=wanted.strict)
-    revision = grammar.Revision(None, name.project, name.domain, name.name, partition, wanted.version, (), None, None)
+    return _selected(repo, name, partition, wanted.version, strict=wanted.strict)
+
+
+def _selected(
+    repo: Repository, name: Name, partition: Partition, selector: str, *, strict: bool
+) -> ArtifactVersion | None:
+    """What a version or alias names in the partitions that contain one (``strict``: in that one); None for nothing."""
+    revision = grammar.Revision(None, name.project, name.domain, name.name, partition, selector, (), None, None)
     try:
-        return resolving.resolve_revision(repo, revision, grammar.format(revision), strict=wanted.strict)
+        return resolving.resolve_revision(repo, revision, grammar.format(revision), strict=strict)
     except RefNotFound:
         return None
 
@@ -141,7 +148,7 @@ def latest_per_partition(
     name = _name(repo, wanted)
     passed = grammar.parse(after).partition.text if after is not None else None
     check_limit(limit)
-    if LOCK.get() is not None:
+    if LOCK.get() is not None or wanted.version is not None:
         return [one for one in every_tip(repo, wanted) if passed is None or _text(one) > passed][:limit]
     found = _chosen(repo, name, wanted, after=passed, limit=None if wanted.strict else limit)
     if wanted.strict:
@@ -180,6 +187,9 @@ def every_tip(repo: Repository, wanted: Wanted) -> list[ArtifactVersion]:
         found = {_text(one): one for one in locked}
     for wish in reversed(list(_held(repo, name, wanted))):
         found[wish.target.partition.text] = _of_wish(repo, wish)
+    if wanted.version is not None:
+        pinned = {text: _selected(repo, name, Partition.parse(text), wanted.version, strict=True) for text in found}
+        found = {text: one for text, one in pinned.items() if one is not None}
     return [found[text] for text in sorted(found)]
 
 
@@ -213,7 +223,7 @@ def partition_values(repo: Repository, wanted: Wanted, key: str) -> list[str]:
     """The values of one key (or ``time``) among the partitions that match, sorted."""
     name = _name(repo, wanted)
     key = "time" if key == "time_partition" else key
-    if LOCK.get() is not None:
+    if LOCK.get() is not None or wanted.version is not None:
         there = every_tip(repo, wanted)
         return sorted({value for one in there if (value := one.time if key == "time" else one.partitions.get(key))})
     with repo.catalog.database.lock:
@@ -232,6 +242,8 @@ def _chosen(repo: Repository, name: Name, wanted: Wanted, **said: Any) -> list[s
 
 
 def _latest_of_many(repo: Repository, name: Name, wanted: Wanted) -> ArtifactVersion | None:
+    if wanted.version is not None:
+        return max(every_tip(repo, wanted), key=lambda one: one.stamp or 0, default=None)
     held = next(iter(_held(repo, name, wanted)), None)
     if held is not None:
         return _of_wish(repo, held)

@@ -53,7 +53,10 @@ def render_time(value: object, granularity: Granularity, what: str) -> str:
         raise PartitionError(
             f"{what} is a {type(value).__name__}; a time partition is a datetime or a date", hint="pass a datetime"
         )
-    return granularity.truncate(plain)
+    try:
+        return granularity.truncate(plain)
+    except OverflowError:
+        raise PartitionError(f"{what} is {plain}, which is no time in UTC") from None
 
 
 def moved_time(value: object, offset: timedelta, what: str) -> object:
@@ -67,7 +70,10 @@ def moved_time(value: object, offset: timedelta, what: str) -> object:
         value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
     if not isinstance(value, datetime):
         raise PartitionError(f"{what} is a {type(value).__name__}, so no time can be added to it")
-    return value + offset
+    try:
+        return value + offset
+    except OverflowError:
+        raise PartitionError(f"{what} is {value}, which moved by {offset!r} is out of range") from None
 
 
 def parse_time(text: str, what: str) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["LOCK", "current", "current_or_none", "enter", "leave", "use"]
 
 _CURRENT: ContextVar[Repository | None] = ContextVar("cas.repository", default=None)
+# What was current before each `with repo:` around. Threads and tasks may be inside the same repository at once.
+_BEFORE: ContextVar[tuple[Repository | None, ...]] = ContextVar("cas.repositories before", default=())
 LOCK: ContextVar[Lock | None] = ContextVar("cas.lock", default=None)
 """What refs and queries resolve by inside a run that is repeated."""
 # What threads without a context of their own see: `use` in the main thread is meant for them, too.
@@ -53,11 +55,14 @@ def current_or_none() -> Repository | None:
     return _CURRENT.get() or next(iter(_process_wide), None)
 
 
-def enter(repository: Repository) -> Token[Repository | None]:
-    """Make a repository the current one until :func:`leave` gets the token."""
-    return _CURRENT.set(repository)
+def enter(repository: Repository) -> None:
+    """Make a repository the current one of this thread or task, until :func:`leave`."""
+    _BEFORE.set((*_BEFORE.get(), _CURRENT.get()))
+    _CURRENT.set(repository)
 
 
-def leave(token: Token[Repository | None]) -> None:
-    """Undo :func:`enter`."""
-    _CURRENT.reset(token)
+def leave() -> None:
+    """Undo the last :func:`enter` here. Where a block is left in another task than it was entered in, nothing."""
+    *before, last = _BEFORE.get() or (_CURRENT.get(),)
+    _BEFORE.set(tuple(before))
+    _CURRENT.set(last)

@@ -36,7 +36,6 @@ class PastView(Repository):
         self.catalog = PastCatalog(repository.catalog, cut)
         self.until = cut.until
         self.log_prefix, self.remote_name = repository.log_prefix, repository.remote_name
-        self._tokens = []
         self._now = repository
 
     def current_span(self) -> ActiveSpan | None:

@@ -89,7 +89,6 @@ class Repository:
         self.store = LocalStore(self._root)
         self.catalog = Catalog(f"{self._root}/catalog.sqlite", self.config.id, self._read, self._read_many)
         self._logs: dict[tuple[str, str], RefLog] = {}
-        self._tokens: list[Any] = []
         remember(self)
 
     @cached_property
@@ -443,11 +442,11 @@ class Repository:
                     getattr(self, opened).close()
 
     def __enter__(self) -> Repository:
-        self._tokens.append(current.enter(self))
+        current.enter(self)
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        current.leave(self._tokens.pop())
+        current.leave()
 
     def __repr__(self) -> str:
         return f"<Repository {self._root}>"

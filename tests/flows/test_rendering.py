@@ -54,6 +54,8 @@ def test_times_are_truncated():
         render_time(5, Granularity.DAY, "the time")
     with pytest.raises(PartitionError, match="the time is a NaTType"):
         render_time(pd.NaT, Granularity.DAY, "the time")
+    with pytest.raises(PartitionError, match="no time in UTC"):
+        render_time(datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=5))), Granularity.DAY, "the time")
     with pytest.raises(PartitionError, match="coarser than an hour"):
         render_time("2024-05-06", Granularity.HOUR, "the time")
 
@@ -65,6 +67,8 @@ def test_times_are_moved():
     assert moved_time("2024-03", -day, "t") == datetime(2024, 2, 29, tzinfo=timezone.utc)
     with pytest.raises(PartitionError, match="no time can be added"):
         moved_time(7, day, "t")
+    with pytest.raises(PartitionError, match="out of range"):
+        moved_time(datetime(1, 1, 1), -day, "t")
 
 
 @pytest.mark.parametrize("text", ["2024", "2024-05", "2024-05-01", "2024-05-01T07", "2024-05-01T07:08"])

@@ -200,3 +200,28 @@ def test_partition_values(rides):
     assert RIDES.partition_values("region", time=("2024-05-02", None)) == ["BSL", "GVA", "ZRH"]
     assert RIDES.partition_values("time", region="ZRH") == ["2024-05-01", "2024-05-02"]
     assert MODEL.partition_values("region") == []
+
+
+def test_a_pinned_declaration_finds_no_other_version(rides):
+    first = rides.resolve("rides@region=ZRH,time=2024-05-01")
+    count("ZRH", date(2024, 5, 1), 60)
+    count("BSL", date(2024, 5, 9), 61)
+    pinned = Artifact(name="rides", version=first.version, partition_keys=["region"], time_partitioned=True)
+    for asked in ({"region": ["ZRH", "BSL"]}, {"time": ("2024", None)}, {"region": "ZRH"}):
+        assert pinned.query(**asked).get() == first.get()
+        assert [one.ref for one in pinned.latest_per_partition(**asked)] == [first.ref]
+        assert pinned.table(**asked)["version"].tolist() == [first.version]
+    assert pinned.partition_values("region") == ["ZRH"]
+    assert pinned.query(region=["BSL", "GVA"]).latest() is None
+    rides.alias("rides@region=BSL,time=2024-05-01", "good")
+    good = Artifact(name="rides", version="good", partition_keys=["region"], time_partitioned=True)
+    assert [one.partitions["region"] for one in good.latest_per_partition()] == ["BSL"]
+
+
+def test_a_date_as_the_end_of_a_range_is_a_whole_day(repo):
+    hourly = Artifact(name="hours", time_partitioned=True, time_partition_granularity=Granularity.HOUR)
+    for day, hour in ((9, 23), (10, 0), (10, 23), (11, 0)):
+        repo.put(100 * day + hour, f"hours@time=2024-03-{day:02}T{hour:02}")
+    day = date(2024, 3, 10)
+    for ends in ((day, day), ("2024-03-10", "2024-03-10"), (datetime(2024, 3, 10), datetime(2024, 3, 10, 23))):
+        assert [one.get() for one in hourly.latest_per_partition(time=ends)] == [1000, 1023]
