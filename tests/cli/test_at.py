@@ -60,5 +60,7 @@ def test_writing_is_refused(filled: str, capfd: pytest.CaptureFixture[str]) -> N
         assert "can only be read" in capfd.readouterr().err
     assert run(["--at", filled, "clone", ".", "elsewhere"]) == 2
     assert "as it is now" in capfd.readouterr().err
+    assert run(["ls", "--at", filled]) == 2
+    assert "comes before it: cas --at" in capfd.readouterr().err
     assert run(["--at", "someday", "ls"]) == 2
     assert "is no time" in capfd.readouterr().err

@@ -88,11 +88,17 @@ def _of_click(error: click.ClickException) -> Problem:
     possibilities = tuple(getattr(error, "possibilities", None) or ())
     if isinstance(error, click.UsageError) and context is not None:
         hint = f"{context.command_path} --help"
+        if isinstance(error, click.NoSuchOption) and error.option_name in _options_of_cas(context):
+            hint = f"{error.option_name} is for every command, and comes before it: cas {error.option_name} …"
     message = error.format_message().strip()
     message = message[:1].lower() + message[1:].rstrip(".")
     return Problem(
         "usage", message, USAGE, hint, listed=possibilities, listed_as="did you mean" if possibilities else ""
     )
+
+
+def _options_of_cas(context: click.Context) -> set[str]:
+    return {name for parameter in context.find_root().command.params for name in parameter.opts}
 
 
 def render_text(problem: Problem, *, colour: bool = False) -> str:
