@@ -146,7 +146,7 @@ def open_bytes(repository: Repository, ref: str | ArtifactVersion) -> BinaryIO:
             return opened
         raise CodecError(f"{ref!r} is a {type(found).__name__}, not bytes", hint="read its value: cas get")
     try:
-        version = ref if isinstance(ref, ArtifactVersion) else repository.resolve(ref)
+        version = repository._noted(ref, None) if isinstance(ref, ArtifactVersion) else repository.resolve(ref)
     except RefNotFound:
         blob = _blob_of(repository, ref) if isinstance(ref, str) else None
         if blob is None:

@@ -22,6 +22,7 @@ class SpanState:
         self.labels: dict[str, ArtifactId] = {}
         self.children: list[ObjectId] = []
         self._inputs: dict[SpanInput | tuple[object, ...], SpanInput] = {}
+        self._read: set[ArtifactId] = set()
         self._outputs: list[SpanOutput] = []
         self._parents: dict[SpanId, None] = {opened.parent: None} if opened.parent is not None else {}
 
@@ -45,7 +46,11 @@ class SpanState:
         if maker == self.span_id and maker is not None:
             return
         key = (one.artifact, one.ref, one.name) if one.literal is None else (*one.literal[:3], one.ref, one.name)
-        self._inputs.setdefault(key, one)
+        # The value of what was resolved before is read without asking again.
+        if one.artifact is None or one.artifact not in self._read or one.ref is not None or one.name is not None:
+            self._inputs.setdefault(key, one)
+        if one.artifact is not None:
+            self._read.add(one.artifact)
         if maker is not None:
             self._parents[maker] = None
 

@@ -401,3 +401,19 @@ def test_open_spans_are_readers_too(repository: cas.Repository) -> None:
     assert [(one.label, one.status) for one in repository.consumers(raw)] == [("outer", "ok"), ("inner", "ok")]
     assert outside.consumers("raw") == repository.consumers(raw)
     outside.close()
+
+
+def test_a_version_that_is_read_after_it_was_resolved_is_one_input(repository: cas.Repository) -> None:
+    version = repository.put(1, "x")
+    with repository.span("reader") as span:
+        repository.resolve("x").get()
+        version.get()
+        repository.find("x")[0].get()
+    assert [(link.artifact, link.asked) for link in repository.inputs(span.id)] == [(version.id, "x")]
+
+
+def test_opening_a_version_is_reading_it(repository: cas.Repository) -> None:
+    version = repository.put(b"bytes", "x")
+    with repository.span("reader") as span, repository.find("x")[0].open() as content:
+        assert content.read() == b"bytes"
+    assert [link.artifact for link in repository.inputs(span.id)] == [version.id]
