@@ -192,7 +192,8 @@ def _truth(text: str) -> bool:
 def _moment(text: str) -> datetime:
     moment = parse_time(text, "")
     # A time without a zone stays without one, as Python's own datetimes do.
-    return moment if text.endswith("Z") or "+" in text else moment.replace(tzinfo=None)
+    zoned = text.endswith("Z") or "+" in text or "-" in text[len("2024-05-01") :]
+    return moment if zoned else moment.replace(tzinfo=None)
 
 
 _READERS: dict[Any, Callable[[str], Any]] = {

@@ -78,11 +78,12 @@ def moved_time(value: object, offset: timedelta, what: str) -> object:
 
 def parse_time(text: str, what: str) -> datetime:
     """The datetime (UTC) at the beginning of an ISO time or a prefix of one, such as ``2024-05``."""
+    written = text.replace(" ", "T") if text[10:11] == " " else text  # as Python prints datetimes
     try:
         form = _FORMS.get(len(text))
         if form is not None:
-            return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+            return datetime.strptime(written, form).replace(tzinfo=timezone.utc)
+        moment = datetime.fromisoformat(written.replace("Z", "+00:00"))
     except ValueError:
         raise PartitionError(f"{what} is {text!r}, which is not a time", hint="write it as 2024-05-01") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

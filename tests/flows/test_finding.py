@@ -27,6 +27,8 @@ class Colour(enum.Enum):
         ("False", bool, False),
         ("2024-05-01", datetime, datetime(2024, 5, 1)),
         ("2024-05-01T10:30Z", datetime, datetime(2024, 5, 1, 10, 30, tzinfo=timezone.utc)),
+        ("2024-05-01T10:30-05:00", datetime, datetime(2024, 5, 1, 10, 30, tzinfo=timezone(-timedelta(hours=5)))),
+        ("2024-05-01 10:30:00", datetime, datetime(2024, 5, 1, 10, 30)),
         ("2024-05-01", date, date(2024, 5, 1)),
         ("1.5", timedelta, timedelta(seconds=1.5)),
         ("1.50", Decimal, Decimal("1.50")),
