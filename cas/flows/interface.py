@@ -112,6 +112,8 @@ class Interface:
         )
         for output in outputs:
             _check_bound_inputs(interface, output, hints)
+        for name, query in queries.items():
+            _check_queried_inputs(interface, name, query, hints)
         return replace(interface, queries=interface.ordered(queries))
 
     def ordered(self, queries: Mapping[str, ArtifactQuery]) -> dict[str, ArtifactQuery]:
@@ -316,6 +318,19 @@ def _check_bound_inputs(interface: Interface, output: Output, hints: Mapping[str
         raise DeclarationError(
             f"{output.where} binds {output.binding.facts.name!r} to {bound!r}{word}, which {said}: {held}",
             hint="bind a date or datetime" if timely else "bind a str, int, float, bool, date or datetime",
+        )
+
+
+def _check_queried_inputs(interface: Interface, name: str, query: ArtifactQuery, hints: Mapping[str, Any]) -> None:
+    times = query.time if isinstance(query.time, (list, tuple)) else (query.time,)
+    for asked in query.inputs:
+        timely = asked in times or bool(asked.offset)
+        if _may_be(hints.get(asked.name, Any), _TIMES if timely else (*_TEXTS, *_COLLECTIONS)):
+            continue
+        said = "is no time" if timely else "has no partition string"
+        raise DeclarationError(
+            f"{interface.name}(): the query of {name!r} needs {asked!r}, which {said}: {hints[asked.name]}",
+            hint="ask by a date or datetime" if timely else "ask by a str, int, float, bool, date, datetime or a list",
         )
 
 

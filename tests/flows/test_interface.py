@@ -213,6 +213,31 @@ def test_what_an_input_can_never_be_is_told_at_once(kind):
         Interface.of(function, {"kind": kind})
 
 
+@pytest.mark.parametrize("kind", [bytes, pd.DataFrame, Decimal, None])
+def test_a_query_does_not_ask_by_what_has_no_text(kind):
+    def function(x: kind, data: int = B.query(k=Inputs.x)): ...
+
+    with pytest.raises(DeclarationError, match=r"the query of 'data' needs Inputs\.x, which has no partition string"):
+        Interface.of(function, {"kind": kind})
+
+
+@pytest.mark.parametrize("kind", [int, bytes, list[datetime]])
+def test_a_query_does_not_ask_for_a_time_that_is_none(kind):
+    def at(x: kind, data: int = A.query(time=Inputs.x)): ...
+    def since(x: kind, data: int = A.query(time=(Inputs.x, None))): ...
+
+    for function in (at, since):
+        with pytest.raises(DeclarationError, match=r"the query of 'data' needs Inputs\.x, which is no time"):
+            Interface.of(function, {"kind": kind})
+
+
+@pytest.mark.parametrize("kind", [str, list[str], set[int], Sequence[str], str | None, Any])
+def test_a_query_may_ask_by_lists(kind):
+    def function(x: kind, data: int = B.query(k=Inputs.x)): ...
+
+    assert Interface.of(function, {"kind": kind}).queries
+
+
 @pytest.mark.parametrize("kind", [int, float, bool, bytes])
 def test_a_time_is_not_bound_to_an_input_that_is_none(kind):
     timed = Artifact(name="timed", partition_keys=["k"], time_partitioned=True)
