@@ -155,8 +155,14 @@ class Interface:
 
 
 def _place(function: Any) -> Place:
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = getattr(_described(function), "__code__", None)
     return (code.co_filename, code.co_firstlineno) if code is not None else ("<unknown>", 1)
+
+
+def _described(function: Any) -> Any:
+    """What has the annotations of a function: what it wraps; of an object that can be called, its method."""
+    target = inspect.unwrap(function)
+    return target if inspect.isroutine(target) or isinstance(target, type) else type(target).__call__
 
 
 def as_query(given: object) -> ArtifactQuery | None:
@@ -175,7 +181,7 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _hints(function: Callable[..., Any], name: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
-    target = inspect.unwrap(function)
+    target = _described(function)
     try:
         return get_type_hints(target, localns=_closure(target) | dict(namespace), include_extras=True)
     except (NameError, AttributeError, TypeError, SyntaxError):

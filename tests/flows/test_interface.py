@@ -213,6 +213,16 @@ def test_what_an_input_can_never_be_is_told_at_once(kind):
         Interface.of(function, {"kind": kind})
 
 
+def test_objects_that_can_be_called_have_outputs_too():
+    class Step:
+        def __call__(self, x: str) -> Annotated[int, B(k=Inputs.x)]:
+            return 1
+
+    found = Interface.of(Step())
+    assert (found.name, found.names, len(found.outputs)) == ("Step", ("x",), 1)
+    assert found.place[0] == __file__
+
+
 @pytest.mark.parametrize("kind", [bytes, pd.DataFrame, Decimal, None])
 def test_a_query_does_not_ask_by_what_has_no_text(kind):
     def function(x: kind, data: int = B.query(k=Inputs.x)): ...
