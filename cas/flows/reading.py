@@ -15,7 +15,7 @@ from cas.refs.names import Name
 from cas.refs.partitions import Partition
 from cas.repository import ArtifactVersion, Repository, resolving
 from cas.repository import reading as stored
-from cas.repository.current import LOCK, current
+from cas.repository.current import current, lock_for
 from cas.repository.history import check_limit
 from cas.repository.publishing import Wish
 from cas.repository.version import decode_record
@@ -86,7 +86,7 @@ class Versions(Sequence[ArtifactVersion]):
 
 def latest(repo: Repository, wanted: Wanted) -> ArtifactVersion | None:
     """The most recent version that matches, or None. What open spans hold back counts, and a lock that is replayed."""
-    lock = LOCK.get()
+    lock = lock_for(repo)
     locked = lock.answer(repo, asked(repo, wanted)) if lock is not None else None
     if locked is not None:
         return locked
@@ -137,7 +137,8 @@ def note(repo: Repository, version: ArtifactVersion, wanted: Wanted) -> Artifact
     """Make a version an input of the span around the caller, if there is one."""
     span = repo.current_span()
     if span is not None:
-        span.read(version, asked(repo, wanted))
+        # Of a repository as it was, what was asked for means something else now: the record says what it was.
+        span.read(version, asked(repo, wanted) if repo.until is None else version.ref)
     return version
 
 
@@ -148,7 +149,7 @@ def latest_per_partition(
     name = _name(repo, wanted)
     passed = grammar.parse(after).partition.text if after is not None else None
     check_limit(limit)
-    if LOCK.get() is not None or wanted.version is not None:
+    if lock_for(repo) is not None or wanted.version is not None:
         return [one for one in every_tip(repo, wanted) if passed is None or _text(one) > passed][:limit]
     found = _chosen(repo, name, wanted, after=passed, limit=None if wanted.strict else limit)
     if wanted.strict:
@@ -180,7 +181,7 @@ def every_tip(repo: Repository, wanted: Wanted) -> list[ArtifactVersion]:
     found = {row.partition: resolving.from_row(repo, row) for row in rows}
     if wanted.strict:
         found = {text: one for text, one in found.items() if wanted.matches(one.partitions, one.time)}
-    if (lock := LOCK.get()) is not None:
+    if (lock := lock_for(repo)) is not None:
         locked = lock.tips(
             repo, found.values(), lambda one: _is_of(one, name) and wanted.matches(one.partitions, one.time)
         )
@@ -223,7 +224,7 @@ def partition_values(repo: Repository, wanted: Wanted, key: str) -> list[str]:
     """The values of one key (or ``time``) among the partitions that match, sorted."""
     name = _name(repo, wanted)
     key = "time" if key == "time_partition" else key
-    if LOCK.get() is not None or wanted.version is not None:
+    if lock_for(repo) is not None or wanted.version is not None:
         there = every_tip(repo, wanted)
         return sorted({value for one in there if (value := one.time if key == "time" else one.partitions.get(key))})
     with repo.catalog.database.lock:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cas.repository.lockfile import Lock
     from cas.repository.repository import Repository
 
-__all__ = ["LOCK", "current", "current_or_none", "enter", "leave", "use"]
+__all__ = ["LOCK", "current", "current_or_none", "enter", "leave", "lock_for", "use"]
 
 _CURRENT: ContextVar[Repository | None] = ContextVar("cas.repository", default=None)
 # What was current before each `with repo:` around. Threads and tasks may be inside the same repository at once.
@@ -20,6 +20,11 @@ LOCK: ContextVar[Lock | None] = ContextVar("cas.lock", default=None)
 """What refs and queries resolve by inside a run that is repeated."""
 # What threads without a context of their own see: `use` in the main thread is meant for them, too.
 _process_wide: list[Repository] = []
+
+
+def lock_for(repository: Repository) -> Lock | None:
+    """The lock that is replayed; None for a repository as it was at some time, which stands still without one."""
+    return LOCK.get() if repository.until is None else None
 
 
 def use(

@@ -15,7 +15,7 @@ from cas.refs.names import Name
 from cas.refs.partitions import EMPTY, Partition
 from cas.refs.patterns import Pattern, glob, parse_pattern
 from cas.repository import resolving
-from cas.repository.current import LOCK
+from cas.repository.current import lock_for
 from cas.repository.info import NameInfo
 from cas.repository.version import ArtifactVersion
 
@@ -108,7 +108,7 @@ def find(
         rows = [row for row in rows if wanted.matches(row.name, Partition.parse(row.partition))]
     rows.sort(key=lambda row: row.stamp, reverse=True)
     versions: Iterable[ArtifactVersion] = (resolving.from_row(repository, row) for row in rows)
-    if (lock := LOCK.get()) is not None:
+    if (lock := lock_for(repository)) is not None:
         versions = newest_first(lock.tips(repository, versions, lambda one: _fits(one, wanted, every, asked)))
     if type_ is not None:
         versions = (one for one in versions if fnmatchcase(one.type, type_))

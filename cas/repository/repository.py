@@ -18,7 +18,7 @@ from cas.errors import UsageError
 from cas.lazy import late
 from cas.refs.log import RefLog
 from cas.repository import config, ownership, resolving
-from cas.repository.current import LOCK
+from cas.repository.current import lock_for
 from cas.repository.processes import remember
 from cas.repository.version import ArtifactRecord, ArtifactVersion, decode_record
 from cas.spans.current import STACK
@@ -167,7 +167,7 @@ class Repository:
 
     def resolve_whole(self, ref: str, *, strict: bool = False) -> ArtifactVersion:
         """As :meth:`resolve`; whether the version holds the path of ``ref//path`` is not looked at."""
-        found = lock.answer(self, ref) if (lock := LOCK.get()) is not None else None
+        found = lock.answer(self, ref) if (lock := lock_for(self)) is not None else None
         return self._noted(found or resolving.resolve(self, ref, strict=strict), ref)
 
     def get(self, ref: object, *, allow_pickle: bool = False) -> Any:

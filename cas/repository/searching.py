@@ -13,7 +13,7 @@ from cas.catalog.selection import TimeRange
 from cas.errors import UsageError
 from cas.refs.names import Name
 from cas.repository import history, resolving
-from cas.repository.current import LOCK
+from cas.repository.current import lock_for
 from cas.repository.version import ArtifactVersion
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def search(
     if isinstance(what, str):
         names = _names(repository, what, scope)
         found = [one for name in names for one in _tips(repository, name, partitions, time)]
-        if (lock := LOCK.get()) is not None:
+        if (lock := lock_for(repository)) is not None:
             found = lock.tips(repository, found, lambda one: _fits(one, names, partitions, _times(time)))
     else:
         if not hasattr(what, "versions_in"):

@@ -100,6 +100,24 @@ def test_searches_are_replayed_too(repo):
     assert look() != first
 
 
+def test_a_repository_as_it_was_needs_no_lock(repo):
+    @workflow
+    def compare() -> list[object]:
+        then = repo.at(past)
+        with then:
+            queried = [RIDES.query(region="ZRH").get(), [one.get() for one in RIDES.latest_per_partition()]]
+        return [then.get("rides@region=ZRH"), *queried, [one.get() for one in then.find("rides")], repo.get("rides")]
+
+    repo.put(1, "rides@region=ZRH")
+    past = repo.resolve("rides").created
+    repo.put(2, "rides@region=ZRH")
+    first = compare()
+    assert first == [1, 1, [1], [1], 2]
+    lock = repo.lock_of(repo.spans(label="compare")[0])
+    repo.put(3, "rides@region=ZRH")
+    assert launch(compare, lock=lock) == first
+
+
 def test_a_replayed_run_records_what_it_read(repo, locked):
     change(repo)
     launch(PLAN, lock=locked)
