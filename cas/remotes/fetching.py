@@ -18,7 +18,7 @@ from cas.refs.names import check_domain, check_project
 from cas.refs.segments import MAX_BYTES, Segment, digest, parse
 from cas.refs.stamps import check_not_ahead
 from cas.remotes import bundles
-from cas.remotes.sides import JOBS, Remote, Scope, in_threads
+from cas.remotes.sides import DAMAGED, JOBS, Remote, Scope, in_threads
 from cas.storage.contract import FileInfo
 
 __all__ = ["Fetched", "fetch"]
@@ -27,7 +27,6 @@ _FILE = re.compile(r"refs/([^/]+)/([^/]+)/([0-9]{20})\.(toml|arrow|bundle)")
 # Up to this many segments in all, one listing says everything in as many requests as looking at each log would take.
 _FEW = 1000
 _BATCH = 256
-_DAMAGED = "nothing of it was admitted; ask who keeps the remote to look: cas fsck"
 # From this many missing segments on, a checkpoint spares most of them.
 _MANY = 512
 
@@ -292,12 +291,14 @@ def _read(remote: Remote, scope: Scope, number: int, info: FileInfo | None) -> b
     """A segment's bytes; nothing longer than any segment is asked for."""
     name = f"refs/{scope[0]}/{scope[1]}/{number:020d}.toml"
     if info is not None and info.size > MAX_BYTES:
-        raise LimitExceeded(f"{remote.name}: {name} has {info.size} bytes; a segment has at most {MAX_BYTES}")
+        raise LimitExceeded(
+            f"{remote.name}: {name} has {info.size} bytes; a segment has at most {MAX_BYTES}", hint=DAMAGED
+        )
     if info is not None:
         return remote.store.read(name, 0, info.size) if info.size else remote.store.read(name)
     content = remote.store.read(name, 0, MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise LimitExceeded(f"{remote.name}: {name} is longer than any segment")
+        raise LimitExceeded(f"{remote.name}: {name} is longer than any segment", hint=DAMAGED)
     return content
 
 
@@ -315,7 +316,7 @@ def _parsed(remote: Remote, scope: Scope, number: int, content: bytes) -> Segmen
     except RefSyntax as fault:
         fault.message = f"{remote.name}: segment {number} of {scope[0]}/{scope[1]}: {fault.message}"
         fault.args = (fault.message,)
-        fault.hint, fault.exit_code = _DAMAGED, CorruptObject.exit_code  # nobody typed it
+        fault.hint, fault.exit_code = DAMAGED, CorruptObject.exit_code  # nobody typed it
         raise
     if segment.number != number:
         raise _rollback(remote, scope, f"its segment {number} says that it is segment {segment.number}")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cas.errors import PackCorrupt
 from cas.objects.footers import TRAILER_SIZE, Footer, footer_start
 from cas.objects.packs import MAGIC, scan
-from cas.remotes.sides import JOBS, in_threads
+from cas.remotes.sides import DAMAGED, JOBS, in_threads
 from cas.storage.durable import create_temporary, storage_errors, write_all
 
 if TYPE_CHECKING:
@@ -186,10 +186,12 @@ class Inventory:
             start = footer_start(info.name, tail[-TRAILER_SIZE:], info.size)
             if start < info.size - len(tail):
                 tail = self._store.read(info.name, start, info.size - start)
+            content = tail[len(tail) - (info.size - start) :]
+            footer = Footer(info.name, info.size, content)
         except FileNotFoundError:
             return None
-        content = tail[len(tail) - (info.size - start) :]
-        footer = Footer(info.name, info.size, content)
+        except PackCorrupt as error:
+            raise PackCorrupt(f"{self._store.url}: {error.message}", hint=DAMAGED) from error
         self._keep(info.name, info.size, content)
         return footer
 

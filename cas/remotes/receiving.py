@@ -14,7 +14,7 @@ from cas.objects.raw import RawEntry, read_alike, read_raw
 from cas.remotes.closure import Found
 from cas.remotes.inventory import Place, grouped
 from cas.remotes.reports import Transfer
-from cas.remotes.sides import JOBS, Progress, Remote, none
+from cas.remotes.sides import DAMAGED, JOBS, Progress, Remote, none
 from cas.remotes.staging import Staging
 
 if TYPE_CHECKING:
@@ -201,9 +201,7 @@ class Receiver:
             try:
                 entries.append(read_raw(piece))
             except CorruptObject as error:
-                raise type(error)(
-                    f"{self._name}: {place.file} at {place.start}: {error}", hint="nothing of it was admitted"
-                ) from error
+                raise type(error)(f"{self._name}: {place.file} at {place.start}: {error}", hint=DAMAGED) from error
         self._count(0, total, len(group))
         return entries
 

@@ -123,9 +123,15 @@ def checked(remote: RemoteSettings) -> RemoteSettings:
     """The remote as its config says it. Raises UsageError, UnsupportedRemote, InvalidRefName."""
     check_remote(remote.name)
     location = parse(remote.url)
-    # A directory is meant from where its path was written, and used from anywhere.
-    url = str(Path(location.path).absolute()) if location.scheme == "file" else location.url
+    url = _absolute(location.path) if location.scheme == "file" else location.url
     return remote._replace(url=url, options=check_options(location.scheme, remote.options))
+
+
+def _absolute(path: str) -> str:
+    """A directory is meant from where its path was written, and used from anywhere; ``..`` goes where no link stands
+    before it."""
+    short = os.path.abspath(path)  # noqa: PTH100 - pathlib keeps ".."
+    return short if os.path.realpath(short) == os.path.realpath(path) else str(Path(path).absolute())
 
 
 def section_text(remote: RemoteSettings) -> str:

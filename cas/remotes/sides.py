@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from cas.storage.contract import RemoteStore, UploadingStore
     from cas.storage.local import LocalStore
 
-__all__ = ["JOBS", "Here", "Progress", "Remote", "Scope", "in_threads", "inner", "none", "read_home"]
+__all__ = ["DAMAGED", "JOBS", "Here", "Progress", "Remote", "Scope", "in_threads", "inner", "none", "read_home"]
 
 JOBS = 8
+DAMAGED = "nothing of it was admitted; ask who keeps the remote to look: cas fsck"
 _SEGMENT = re.compile(r"[0-9]{20}\.toml")
 _LENT = 16 << 20
 _CONFIG = 16 << 10  # a reader of TOML is slow at long ones
@@ -224,7 +225,7 @@ def read_home(store: RemoteStore, url: str, check_config: Callable[[str, str], S
     except FileNotFoundError:
         raise NoRepository(f"no repository at {url}", hint="make it by pushing to it: cas push") from None
     if len(text) > _CONFIG:
-        raise LimitExceeded(f"{url}: its config.toml has more than {_CONFIG} bytes")
+        raise LimitExceeded(f"{url}: its config.toml has more than {_CONFIG} bytes", hint=DAMAGED)
     return check_config(text.decode("utf-8", errors="replace"), url)
 
 

@@ -359,9 +359,9 @@ def clone(
     names = " ".join([filter] if isinstance(filter, str) else filter) if filter else None
     if since is not None:
         moment(since)
-    there = str(Path(location.path).absolute()) if location.scheme == "file" else location.url
     partial = None if objects else ON_DEMAND
-    origin = checked(RemoteSettings("origin", there, dict(options or {}), names, since, depth, partial))
+    origin = checked(RemoteSettings("origin", url, dict(options or {}), names, since, depth, partial))
+    there = origin.url
     there_before = place.exists()
     goes_on = cloning.began(root, origin)
     home = home_of(origin)

@@ -401,3 +401,14 @@ def test_a_relative_path_counts_from_where_it_was_written(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert ann.push().entries == ben.pull().entries == 0
     assert {one.url for side in (ann, ben) for one in side.remotes.list()} == {str(tmp_path / "store")}
+
+
+def test_a_directory_is_kept_without_its_way_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = cas.init(tmp_path / "ann")
+    monkeypatch.chdir(tmp_path / "ann")
+    ann.remotes.add("origin", "../hub")
+    (tmp_path / "far/away").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far/away")
+    ann.remotes.add("linked", str(tmp_path / "link/../hub"))
+    urls = {one.name: one.url for one in ann.remotes.list()}
+    assert urls == {"origin": str(tmp_path / "hub"), "linked": str(tmp_path / "link/../hub")}

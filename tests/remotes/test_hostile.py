@@ -20,6 +20,7 @@ from cas.errors import (
     RefConflict,
     RefRollback,
     RefSyntax,
+    RemoteProtocol,
     UnsupportedFormat,
 )
 from cas.objects.footers import TRAILER_SIZE, Footer, footer_start
@@ -234,6 +235,23 @@ def test_configs(pair, tmp_path: Path) -> None:
         assert not (tmp_path / "cat").exists()
     config.unlink()
     with pytest.raises(NoRepository):
+        clone(str(hub), tmp_path / "cat")
+
+
+def test_what_is_no_file(pair, tmp_path: Path) -> None:
+    """A pipe that nobody writes to would never answer."""
+    _, ben, hub = pair
+    segment = hub / "refs/default/main" / f"{1:020d}.toml"
+    content = segment.read_bytes()
+    segment.unlink()
+    os.mkfifo(segment)
+    assert ben.pull().entries == 0  # it is not listed
+    segment.unlink()
+    segment.write_bytes(content)
+    assert ben.pull().entries == 2
+    (hub / "config.toml").unlink()
+    os.mkfifo(hub / "config.toml")
+    with pytest.raises(RemoteProtocol, match="is not a file"):
         clone(str(hub), tmp_path / "cat")
 
 
