@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from cas.errors import CasError, CorruptObject, LimitExceeded, NotFound, RefRollback, RefSyntax
+from cas.errors import CasError, CorruptObject, LimitExceeded, NoRepository, NotFound, RefRollback, RefSyntax
 from cas.refs import checkpoints
 from cas.refs.log import RefLog
 from cas.refs.names import check_domain, check_project
@@ -125,7 +125,7 @@ def _listed(remote: Remote, positions: dict[Scope, tuple[int, str]]) -> Seen:
         for scope, (number, _) in positions.items():
             segments = sum(1 for one in seen.get(scope, {}) if 0 < one <= number)
             if segments < number:
-                raise _rollback(remote, scope, f"{number} of its segments were fetched, {segments} are left")
+                raise _gone(remote, scope, f"{number} of its segments were fetched, {segments} are left")
         return seen
     found: Seen = {}
     for project in folders("refs/"):
@@ -194,7 +194,7 @@ def _check_tip(remote: Remote, scope: Scope, last: tuple[int, str], there: _File
         return
     info = there.get(number)
     if remote.store.listable and info is None:
-        raise _rollback(remote, scope, f"segment {number} was fetched, and is gone")
+        raise _gone(remote, scope, f"segment {number} was fetched, and is gone")
     if info is not None and (tip == [number, info.size, info.modified] or number + 1 in there):
         return  # the next one, which is read now, must name the one kept
     made = getattr(remote.store, "made", None)
@@ -203,7 +203,7 @@ def _check_tip(remote: Remote, scope: Scope, last: tuple[int, str], there: _File
     try:
         content = _read(remote, scope, number, info)
     except FileNotFoundError:
-        raise _rollback(remote, scope, f"segment {number} was fetched, and is gone") from None
+        raise _gone(remote, scope, f"segment {number} was fetched, and is gone") from None
     if digest(content) != known:
         raise _rollback(remote, scope, f"segment {number} is not the one that was fetched")
 
@@ -397,6 +397,19 @@ def _rollback(remote: Remote, scope: Scope, cause: str) -> RefRollback:
         f"{remote.name} ({remote.settings.url}): the ref log {scope[0]}/{scope[1]} was rolled back or forked: {cause}",
         hint=f"if that was meant, forget it and add it again: cas remote remove {remote.name}",
     )
+
+
+def _gone(remote: Remote, scope: Scope, cause: str) -> CasError:
+    """What to raise where segments are missing: of a repository that is not there at all, such as one on a disk that is
+    not mounted, that it is not."""
+    try:
+        remote.home()
+    except NoRepository:
+        return NoRepository(
+            f"{remote.name}: there is no repository at {remote.settings.url} any more",
+            hint=f"mount it or bring it back; if it moved: cas remote set-url {remote.name} URL",
+        )
+    return _rollback(remote, scope, cause)
 
 
 def position(remote: Remote, scope: Scope) -> tuple[int, str, int]:

@@ -412,3 +412,15 @@ def test_a_directory_is_kept_without_its_way_there(tmp_path: Path, monkeypatch: 
     ann.remotes.add("linked", str(tmp_path / "link/../hub"))
     urls = {one.name: one.url for one in ann.remotes.list()}
     assert urls == {"origin": str(tmp_path / "hub"), "linked": str(tmp_path / "link/../hub")}
+
+
+def test_where_there_is_no_repository(tmp_path: Path) -> None:
+    ann = cas.init(tmp_path / "ann")
+    ann.remotes.add("origin", str(tmp_path / "typo"), probe=False)
+    for verb in (ann.fetch, ann.pull):
+        with pytest.raises(NoRepository):
+            verb()
+    assert ann.push().entries == 0
+    ann.put(1, "one")
+    assert ann.push().entries == 1
+    assert ann.fetch().entries == ann.pull().entries == 0

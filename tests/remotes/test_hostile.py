@@ -183,6 +183,11 @@ def test_rollbacks_gaps_and_forks(pair, tmp_path: Path) -> None:
     (hub / "refs").rename(hub / "gone")
     with pytest.raises(RefRollback):
         ben.fetch()
+    hub.rename(tmp_path / "unmounted")
+    for verb in (ben.fetch, ben.pull, ben.push):
+        with pytest.raises(NoRepository, match="any more"):
+            verb()
+    assert not hub.exists()
 
 
 def overwrite_or_new(path: Path, content: bytes) -> None:
