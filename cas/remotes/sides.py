@@ -223,7 +223,8 @@ def read_home(store: RemoteStore, url: str, check_config: Callable[[str, str], S
     try:
         text = store.read("config.toml", 0, _CONFIG + 1)
     except FileNotFoundError:
-        raise NoRepository(f"no repository at {url}", hint="make it by pushing to it: cas push") from None
+        hint = "make it by pushing to it: cas push" if hasattr(store, "create") else "is the URL right?"
+        raise NoRepository(f"no repository at {url}", hint=hint) from None
     if len(text) > _CONFIG:
         raise LimitExceeded(f"{url}: its config.toml has more than {_CONFIG} bytes", hint=DAMAGED)
     return check_config(text.decode("utf-8", errors="replace"), url)

@@ -31,6 +31,7 @@ __all__ = ["Client", "ReadStore", "Reply", "WriteStore", "WritingClient"]
 
 T = TypeVar("T")
 _COMPARED = 8 << 20
+_ANSWERED = "look at the server, and at what stands between it and here"
 
 
 class Reply(NamedTuple):
@@ -229,6 +230,8 @@ class ReadStore:
             return _Failure(error, fault_of(error))
 
     def _typed(self, doing: str, name: str, error: Exception, fault: Fault) -> Exception:
+        if isinstance(error, RemoteProtocol) and not error.message.startswith(self.url):
+            return RemoteProtocol(f"{self.url}: {error.message}", hint=error.hint or _ANSWERED)
         if isinstance(error, CasError):
             return error
         if fault is Fault.RANGE:
@@ -241,7 +244,7 @@ class ReadStore:
         if fault is Fault.FULL:
             return StorageFull(text)
         if fault is Fault.PROTOCOL:
-            return RemoteProtocol(text)
+            return RemoteProtocol(text, hint=_ANSWERED)
         return RemoteError(text, hint="try again; nothing that was acknowledged is lost" if fault in RETRIED else None)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cas import clock
-from cas.errors import CasError, PartialFailure, RefNotFound, RemoteError, UsageError
+from cas.errors import CasError, NoRepository, PartialFailure, RefNotFound, RemoteError, UsageError
 from cas.refs import grammar
 from cas.refs.names import Name
 from cas.refs.partitions import EMPTY
@@ -131,10 +131,10 @@ class OnDemand:
         return self.bring([key])
 
     def bring(self, keys: Collection[bytes]) -> bool:
-        """Fetch objects with all that they consist of; whether they are here now."""
+        """Fetch objects with all that they consist of; whether they are here now. Raises NoRepository."""
         from cas.remotes.pulling import bring
 
-        return any(not bring(there, keys) for there in self._partial())
+        return any(not bring(there, keys) for there in self._partial()) or self._none()
 
     def entry(self, key: bytes) -> tuple[Kind, bytes] | None:
         """One entry as a remote stores it, verified; None where it is nowhere."""
@@ -142,8 +142,24 @@ class OnDemand:
 
         return next((found for there in self._partial() if (found := entry(there, key)) is not None), None)
 
+    def _none(self) -> bool:
+        """False, where the remotes are there and lack what was asked for. Raises NoRepository for one that is not."""
+        for there in self._partial():
+            _check_still_there(there)
+        return False
+
     def _partial(self) -> Iterator[Remote]:
         return (self._remotes.open(found.name) for found in self._remotes.list() if found.on_demand)
+
+
+def _check_still_there(there: Remote) -> None:
+    try:
+        there.home()
+    except NoRepository as error:
+        raise NoRepository(
+            f"what is not here yet comes from {there.name}, and there is no repository at {there.settings.url}",
+            hint=f"mount it or bring it back; if it moved: cas remote set-url {there.name} URL",
+        ) from error
 
 
 def here_of(repository: Repository) -> Here:

@@ -173,6 +173,8 @@ def test_clone_without_objects(tmp_path: Path) -> None:
     assert cat.fetch(objects=["b*"]).bytes == 0
     (tmp_path / "hub").rename(tmp_path / "gone")
     assert cat.get("big") == big
+    with pytest.raises(NoRepository, match="what is not here yet comes from origin"):
+        cat.get("folder")
     # What is neither here nor there is said, and all else goes on.
     cat.put("mine", "note")
     cat.remotes.add("other", str(tmp_path / "other"))
