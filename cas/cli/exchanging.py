@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cas.cli.command import whole_number
+from cas.cli.render.text import clean
 from cas.cli.render.transfers import conflict_lines, transfer_line
 from cas.cli.terminal import Terminal
 from cas.errors import RefConflict, UsageError
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from cas.remotes.reports import Transfer
     from cas.repository.repository import Repository
 
-__all__ = ["dry_option", "jobs_option", "option_option", "print_transfer", "read_options", "remote_and_patterns"]
+__all__ = [
+    "dry_option",
+    "jobs_option",
+    "note_emptiness",
+    "option_option",
+    "print_transfer",
+    "read_options",
+    "remote_and_patterns",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 JOBS = 8
@@ -78,6 +87,12 @@ def print_transfer(terminal: Terminal, done: Transfer, what: str, *, as_json: bo
         for ref in done.missing:
             terminal.print(f"missing  {ref}")
     return RefConflict.exit_code if done.conflicts else 0
+
+
+def note_emptiness(terminal: Terminal, repository: Repository, done: Transfer) -> None:
+    """Say that nothing was ever pushed to a remote: that is no error, and its URL may be mistyped."""
+    if not repository.remotes.open(done.remote).copies():
+        terminal.note(f"nothing was ever pushed to {clean(done.url)}: if that is wrong, look at the URL")
 
 
 def _jobs(text: str) -> int:

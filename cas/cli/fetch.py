@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cas.cli.command import Command, json_option, pass_terminal
-from cas.cli.exchanging import jobs_option, print_transfer
+from cas.cli.exchanging import jobs_option, note_emptiness, print_transfer
 from cas.cli.progress import Progress
 from cas.cli.terminal import Terminal
 
@@ -34,4 +34,5 @@ def command(terminal: Terminal, remote: str | None, objects: tuple[str, ...], jo
     repository = terminal.repository_here()
     with Progress("fetching") as progress:
         done = repository.fetch(remote, objects=objects, jobs=jobs, progress=progress.show)
+    note_emptiness(terminal, repository, done)
     return print_transfer(terminal, done, "fetched from", as_json=as_json)

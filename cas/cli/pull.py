@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cas.cli.command import Command, json_option, pass_terminal
-from cas.cli.exchanging import dry_option, jobs_option, print_transfer, remote_and_patterns
+from cas.cli.exchanging import dry_option, jobs_option, note_emptiness, print_transfer, remote_and_patterns
 from cas.cli.progress import Progress
 from cas.cli.terminal import Terminal
 
@@ -36,4 +36,5 @@ def command(terminal: Terminal, *, words: tuple[str, ...], dry_run: bool, jobs: 
     remote, patterns = remote_and_patterns(repository, words)
     with Progress("pulling") as progress:
         done = repository.pull(remote, patterns, jobs=jobs, progress=progress.show, dry_run=dry_run)
+    note_emptiness(terminal, repository, done)
     return print_transfer(terminal, done, "pulled from", as_json=as_json)

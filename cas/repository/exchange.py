@@ -196,7 +196,6 @@ def fetch(
 
     there = repository.remotes.open(remote)
     found = fetch_logs(there, jobs=jobs)
-    _check_there(there)
     try:
         told = bring_records(there, selection_of(there.settings, ()), jobs=jobs, progress=progress)
     except RemoteError:
@@ -209,12 +208,6 @@ def fetch(
 
     versions = [version for ref in objects for version in _matching(repository, ref, there.name)]
     return bring_artifacts(there, [bytes.fromhex(one.id) for one in versions], jobs=jobs, progress=progress)
-
-
-def _check_there(there: Remote) -> None:
-    """Raises NoRepository where nothing was found, since there is no repository: its URL may be mistyped."""
-    if not there.copies():
-        there.home()
 
 
 def _matching(repository: Repository, text: str, remote: str) -> Iterable[ArtifactVersion]:
@@ -267,7 +260,6 @@ def pull(
     bytes_too = not there.settings.on_demand
     with _uncollected():
         done = pull_all(there, chosen, bytes_too=bytes_too, jobs=jobs, progress=progress, dry=dry_run)
-    _check_there(there)
     if patterns and not done.entries:
         _check_names(view_of(repository, there.name), patterns)
     return _complete(done, "pulled")

@@ -416,13 +416,13 @@ def test_a_directory_is_kept_without_its_way_there(tmp_path: Path, monkeypatch: 
     assert urls == {"origin": str(tmp_path / "hub"), "linked": str(tmp_path / "link/../hub")}
 
 
-def test_where_there_is_no_repository(tmp_path: Path) -> None:
-    ann = cas.init(tmp_path / "ann")
-    ann.remotes.add("origin", str(tmp_path / "typo"), probe=False)
-    for verb in (ann.fetch, ann.pull):
-        with pytest.raises(NoRepository):
-            verb()
-    assert ann.push().entries == 0
-    ann.put(1, "one")
-    assert ann.push().entries == 1
-    assert ann.fetch().entries == ann.pull().entries == 0
+def test_nothing_was_ever_pushed(tmp_path: Path, shell) -> None:
+    assert shell("init", "ann").returncode == 0
+    assert shell("-C", "ann", "remote", "add", "origin", str(tmp_path / "typo"), "--no-probe").returncode == 0
+    for verb in ("fetch", "pull"):
+        said = shell("-C", "ann", verb)
+        assert said.returncode == 0
+        assert f"nothing was ever pushed to {tmp_path / 'typo'}" in said.stderr.decode()
+    assert shell("-C", "ann", "put", "--value", "1", "one").returncode == 0
+    assert shell("-C", "ann", "push").returncode == 0
+    assert shell("-C", "ann", "pull").stderr == b""
