@@ -27,6 +27,7 @@ __all__ = [
     "checked",
     "find",
     "known",
+    "moved",
     "remove",
     "section_text",
     "set_url",
@@ -111,12 +112,16 @@ def remove(config: Path, name: str) -> None:
 
 
 def set_url(config: Path, name: str, url: str, options: Mapping[str, str] | None = None) -> None:
-    """Give a remote another URL; options stay where none are given and the protocol is the same."""
+    """Give a remote another URL (:func:`moved`)."""
     with _editing(config) as form:
-        before = find(form, name)
-        same = parse(url).scheme == parse(before.url).scheme
-        kept = options if options is not None else before.options if same else {}
-        form["remote"][name] = _section(checked(before._replace(url=url, options=kept)))
+        form["remote"][name] = _section(moved(find(form, name), url, options))
+
+
+def moved(before: RemoteSettings, url: str, options: Mapping[str, str] | None = None) -> RemoteSettings:
+    """The remote at another URL; its options stay where none are given and the protocol is the same."""
+    same = parse(url).scheme == parse(before.url).scheme
+    kept = options if options is not None else before.options if same else {}
+    return checked(before._replace(url=url, options=kept))
 
 
 def checked(remote: RemoteSettings) -> RemoteSettings:

@@ -70,7 +70,7 @@ class Remotes:
         """Give a remote another URL. What is kept of its log stays: the log there must continue it."""
         if probe:
             known = remote_settings.find(self._repository.config.settings, name)
-            self._probe(known._replace(url=url, options=dict(options if options is not None else known.options)))
+            self._probe(remote_settings.moved(known, url, options))
         self._change(lambda path: remote_settings.set_url(path, name, url, options))
         self._close(name)
 

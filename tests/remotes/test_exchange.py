@@ -426,3 +426,12 @@ def test_nothing_was_ever_pushed(tmp_path: Path, shell) -> None:
     assert shell("-C", "ann", "put", "--value", "1", "one").returncode == 0
     assert shell("-C", "ann", "push").returncode == 0
     assert shell("-C", "ann", "pull").stderr == b""
+
+
+def test_a_remote_moves_to_another_kind_of_store(tmp_path: Path) -> None:
+    ann = cas.init(tmp_path / "ann")
+    ann.remotes.add("origin", "s3://bucket/x", {"region": "us-east-1"}, probe=False)
+    ann.remotes.set_url("origin", str(tmp_path / "hub"))
+    assert [(one.url, dict(one.options)) for one in ann.remotes.list()] == [(str(tmp_path / "hub"), {})]
+    ann.put(1, "one")
+    assert ann.push().entries == 1
