@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cas.repository.lockfile import Lock
     from cas.repository.repository import Repository
+    from cas.repository.version import ArtifactVersion
 
-__all__ = ["LOCK", "current", "current_or_none", "enter", "leave", "lock_for", "use"]
+__all__ = ["LOCK", "current", "current_or_none", "enter", "leave", "lock_for", "replayed", "use"]
 
 _CURRENT: ContextVar[Repository | None] = ContextVar("cas.repository", default=None)
 # What was current before each `with repo:` around. Threads and tasks may be inside the same repository at once.
@@ -25,6 +26,12 @@ _process_wide: list[Repository] = []
 def lock_for(repository: Repository) -> Lock | None:
     """The lock that is replayed; None for a repository as it was at some time, which stands still without one."""
     return LOCK.get() if repository.until is None else None
+
+
+def replayed(repository: Repository, ref: str) -> ArtifactVersion | None:
+    """The version that a ref named in the run that is repeated; None where no lock says so."""
+    lock = lock_for(repository)
+    return None if lock is None else lock.answer(repository, ref)
 
 
 def use(

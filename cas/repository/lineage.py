@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cas.errors import AmbiguousRef, RefNotFound, RefSyntax, SpanNotFound
+from cas.errors import AmbiguousRef, RefNotFound, RefSyntax, SpanNotFound, UsageError
 from cas.literals.literal import Literal
 from cas.refs import grammar
 from cas.repository import history, resolving
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "consumers",
+    "count_spans",
     "inputs",
     "lineage",
     "outputs",
@@ -27,6 +28,7 @@ __all__ = [
     "readers",
     "span_info",
     "spans",
+    "spans_where",
     "triggered_by",
     "version_of",
 ]
@@ -52,6 +54,25 @@ def spans(repository: Repository, label: str | None, status: str | None, limit: 
     if live:
         found.sort(key=lambda info: (info.opened_at, info.id), reverse=True)
     return found[:limit]
+
+
+def spans_where(  # noqa: PLR0917 - as the repository's own method has them
+    repository: Repository,
+    where: Any,
+    label: str | None,
+    status: str | None,
+    limit: int | None,
+    fields: Mapping[str, Any],
+) -> list[Any]:
+    """As :func:`spans`, of a kind of span with fields of its own or a filter. Raises UsageError."""
+    if where is not None:
+        return list(where.filtered(label=label, status=status, fields=fields).spans(repository, limit))
+    if fields:
+        raise UsageError(
+            f"spans of every kind have no field {next(iter(fields))!r}",
+            hint="say whose field it is: repo.spans(TrainingSpan, learning_rate=0.1)",
+        )
+    return list(spans(repository, label, status, limit))
 
 
 def count_spans(repository: Repository) -> int:

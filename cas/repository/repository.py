@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cas import clock
 from cas.catalog.catalog import Catalog
-from cas.errors import UsageError
 from cas.lazy import late
 from cas.refs.log import RefLog
 from cas.repository import config, ownership, resolving
-from cas.repository.current import lock_for
 from cas.repository.processes import remember
 from cas.repository.version import ArtifactRecord, ArtifactVersion, decode_record
 from cas.spans.current import STACK
@@ -167,8 +165,7 @@ class Repository:
 
     def resolve_whole(self, ref: str, *, strict: bool = False) -> ArtifactVersion:
         """As :meth:`resolve`; whether the version holds the path of ``ref//path`` is not looked at."""
-        found = lock.answer(self, ref) if (lock := lock_for(self)) is not None else None
-        return self._noted(found or resolving.resolve(self, ref, strict=strict), ref)
+        return self._noted(current.replayed(self, ref) or resolving.resolve(self, ref, strict=strict), ref)
 
     def get(self, ref: object, *, allow_pickle: bool = False) -> Any:
         """The value of a ref, an id, a version or a query; ``ref//path`` reads a member of a directory or composite."""
@@ -319,10 +316,8 @@ class Repository:
 
         ``parent`` is the id of the span around it where the context does not tell: in another process or thread.
         """
-        under = None if parent is None else spanning.parent_id(self, parent)
-        return spanning.ActiveSpan(
-            self, label, metadata=metadata, atomic=atomic, kind=kind, fields=fields, parent=under
-        )
+        up = None if parent is None else spanning.parent_id(self, parent)
+        return spanning.ActiveSpan(self, label, metadata=metadata, atomic=atomic, kind=kind, fields=fields, parent=up)
 
     def span_again(self, span: str | SomeSpan) -> ActiveSpan:
         """A span that was closed, to enter again and add to."""
@@ -351,14 +346,7 @@ class Repository:
         ``where`` is a subclass of ``cas.Span``, searched by its ``fields`` too, or a filter (``cas.SpanFilter``); both
         give ``cas.Span`` objects, each of its own class, without them ``SpanInfo``. Raises UsageError.
         """
-        if where is not None:
-            return list(where.filtered(label=label, status=status, fields=fields).spans(self, limit))
-        if fields:
-            raise UsageError(
-                f"spans of every kind have no field {next(iter(fields))!r}",
-                hint="say whose field it is: repo.spans(TrainingSpan, learning_rate=0.1)",
-            )
-        return list(lineage.spans(self, label, status, limit))
+        return lineage.spans_where(self, where, label, status, limit, fields)
 
     def span_info(self, span: str | SomeSpan) -> SpanInfo:
         """One span by its id, a prefix, ``%prefix`` or any form of it. Raises SpanNotFound, AmbiguousRef."""
