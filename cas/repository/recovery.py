@@ -25,6 +25,7 @@ from cas.spans.records import SpanClose, SpanOpen, SpanOutput
 from cas.storage.leftovers import sweep
 
 if TYPE_CHECKING:
+    from cas.catalog.spans import SpanQueries
     from cas.refs.log import RefLog
     from cas.repository.repository import Repository
 
@@ -71,6 +72,12 @@ class _Story:
             self.closings.setdefault(record.span, []).append((ident, record))
             self.ends[record.span] = ident
 
+    def children(self, span: bytes) -> list[ObjectId]:
+        """How the spans inside one ended, as far as that is told."""
+        return [
+            ident for child, ident in self.ends.items() if child in self.opened and self.opened[child].parent == span
+        ]
+
     def abandoned(self) -> list[bytes]:
         """The spans without a closing record, innermost first."""
         left = [ident for ident in self.opened if ident not in self.closings]
@@ -94,11 +101,20 @@ def _settle(repository: Repository, told: Told) -> None:
     known = repository.catalog.spans()
     for span in story.abandoned():
         row = known.get(span)
-        if row is not None and row.status != "open":
-            continue  # it closed in a later pack
-        story.ends[span] = _abandon(repository, story, span)
+        have = {one.artifact for one in known.outputs(span) if one.artifact is not None}
+        if row is not None and row.status != "open" and (row.status == "deleted" or _knows(known, story, span, have)):
+            continue  # it was settled before
+        # One that another process added to has a closing record of that process, and none of its own.
+        story.ends[span] = _abandon(repository, story, span, row.closing if row is not None else None, have)
         ended.append((span, story.ends[span], _label(story, span)))
     _enter(repository, story, ended)
+
+
+def _knows(known: SpanQueries, story: _Story, span: bytes, have: set[bytes]) -> bool:
+    """Whether the catalog has all that a span of the story made, and the spans inside it."""
+    so_far, children = story.progress.get(span), story.children(span)
+    made = [*(so_far.outputs if so_far else []), *story.logged.get(span, [])]
+    return have.issuperset(one.artifact for one in made) and known.taken(children).issuperset(children)
 
 
 def _label(story: _Story, span: bytes) -> str:
@@ -146,24 +162,22 @@ def _publish(
     publish_closed(repository, log, span, [*declared, *entries], -1)
 
 
-def _abandon(repository: Repository, story: _Story, span: bytes) -> ObjectId:
-    """Write the closing record that a span's own process could not."""
+def _abandon(repository: Repository, story: _Story, span: bytes, previous: bytes | None, have: set[bytes]) -> ObjectId:
+    """Write the closing record that a span's own process could not, of all it made but what the log has."""
     so_far = story.progress.get(span)
     opened = story.opened[span]
-    children = [
-        ident for child, ident in story.ends.items() if child in story.opened and story.opened[child].parent == span
-    ]
+    made = [*(so_far.outputs if so_far else []), *story.logged.get(span, [])]
     closing = SpanClose(
         SpanId(ObjectId(span)),
         "abandoned",
         repository.session.tick(),
         records.ABANDONED,
         so_far.inputs if so_far else [],
-        [*(so_far.outputs if so_far else []), *story.logged.get(span, [])],
+        [one for one in made if one.artifact not in have],
         so_far.parents if so_far else [opened.parent] if opened.parent else [],
-        [*(so_far.children if so_far else []), *children],
+        [*(so_far.children if so_far else []), *story.children(span)],
         [],
-        None,
+        None if previous is None else ObjectId(previous),
     )
     return repository.session.writer().put_record(Kind.SPAN, records.encode(closing))
 

@@ -195,3 +195,40 @@ def test_an_open_span_entered_again_by_awaiting(repo):
         assert await cas.aio.read_span_artifacts(run) == {"a": 1}
 
     asyncio.run(main())
+
+
+ADDED_TO = """
+import subprocess, sys
+import cas
+
+cas.use(sys.argv[1])
+if len(sys.argv) == 3:
+    cas.create_span_artifact(sys.argv[2], label="theirs", data=2)
+    sys.exit()
+with cas.span_context(label="run") as run:
+    cas.create_span_artifact("current", label="before", data=1)
+    subprocess.run([sys.executable, *sys.orig_argv[1:3], sys.argv[1], run.node_id], check=True)
+    cas.create_span_artifact("current", label="after", data=3)
+    with cas.span_context(label="inside"):
+        pass
+    print(run.node_id, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_run_that_another_process_added_to_and_that_was_killed(repo, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", ADDED_TO, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    run = process.stdout.readline().strip()
+    process.kill()
+    process.communicate()
+    with cas.span_context(label="the next writer"):
+        pass
+    for _ in range(2):
+        assert cas.read_span(run).status == "abandoned"
+        assert cas.read_span_artifacts(run) == {"theirs": 2, "before": 1, "after": 3}
+        assert [one.label for one in cas.read_child_spans(run)] == ["inside"]
+        repo.catalog.database.rebuild()
+    assert repo.fsck().ok
