@@ -16,7 +16,7 @@ from cas.cli.progress import Progress
 from cas.cli.render.versions import put_line
 from cas.cli.terminal import Terminal
 from cas.errors import CodecError, NotFound, UsageError
-from cas.literals.scalars import Spooled
+from cas.literals.spooled import Spooled
 from cas.objects.moved import telling
 from cas.storage.durable import storage_errors, typed
 

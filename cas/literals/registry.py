@@ -336,7 +336,7 @@ _LAZY: tuple[tuple[str, str, str, tuple[type | str, ...], tuple[type | str, ...]
 
 _REGISTRY = Registry()
 _REGISTRY.add(_Entry("str", 1, (str,), (), _loader("scalars", "TEXT")))
-_REGISTRY.add(_Entry("bytes", 1, (bytes,), (), _loader("scalars", "BYTES")))
+_REGISTRY.add(_Entry("bytes", 1, (bytes, "cas.literals.spooled.Spooled"), (), _loader("scalars", "BYTES")))
 for _tag, _type in _PLAIN.items():
     _REGISTRY.add(_Entry(_tag, 1, (_type,), (), _loader("scalars", "SCALARS", _tag)))
 for _tag, _kind in _NESTING.items():

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from cas.errors import CodecError
 from cas.literals.codec import Codec, Content, Decoding, Encoding, read_bounded
 from cas.literals.literal import Literal
 from cas.literals.plain import PLAIN, decode_plain, encode_plain
+from cas.literals.spooled import Spooled
 from cas.objects.ids import Kind
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["BYTES", "SCALARS", "TEXT", "PlainCodec", "Spooled"]
+__all__ = ["BYTES", "SCALARS", "TEXT", "PlainCodec"]
 
 _NESTING = frozenset({"list", "dict", "tuple", "set", "frozenset"})
 
@@ -55,12 +53,6 @@ class TextCodec(Codec):
             return decoding.store.read(literal.content, Kind.BLOB).decode()
         except UnicodeDecodeError as error:
             raise CodecError(f"content of a str is not UTF-8: {error}") from error
-
-
-class Spooled(NamedTuple):
-    """Bytes that lie in a file, since they may be more than memory holds; stored as bytes, not as a file."""
-
-    path: Path
 
 
 class BytesCodec(Codec):
