@@ -5,10 +5,11 @@ Times are integer microseconds since the Unix epoch, UTC; their text is ISO 8601
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime, timedelta, timezone
 
-__all__ = ["Clock", "from_datetime", "from_iso", "now", "to_datetime", "to_iso"]
+__all__ = ["Clock", "from_datetime", "from_iso", "now", "read", "to_datetime", "to_iso"]
 
 from collections.abc import Callable
 
@@ -33,6 +34,13 @@ def from_datetime(value: datetime) -> int:
     if value.tzinfo is None:
         value = value.replace(tzinfo=timezone.utc)
     return (value - _EPOCH) // timedelta(microseconds=1)
+
+
+def read(text: str) -> datetime:
+    """The datetime of an ISO 8601 text, naive where it names no zone; alike on every Python, the oldest of which reads
+    no ``Z`` and only three or six decimals. Raises ValueError."""
+    zoned = f"{text[:-1]}+00:00" if text[-1:] in ("Z", "z") else text
+    return datetime.fromisoformat(re.sub(r"\.([0-9]+)", lambda found: f".{found[1][:6]:0<6}", zoned))
 
 
 def to_iso(microseconds: int) -> str:

@@ -8,6 +8,7 @@ from types import NoneType
 from typing import NamedTuple
 
 from cas.errors import DeclarationError, InvalidRefName, RefSyntax
+from cas.literals import registry
 from cas.refs.names import check_declared_keys, check_domain, check_name, check_project, check_version
 from cas.refs.partitions import Granularity, check_value
 
@@ -128,8 +129,11 @@ def type_text(facts: Facts) -> str | None:
         return None
     if not isinstance(facts.type, type):
         return repr(facts.type).removeprefix("typing.")
-    module = "" if facts.type.__module__ == "builtins" else f"{facts.type.__module__}."
-    return module + facts.type.__qualname__
+    module, name = facts.type.__module__, facts.type.__qualname__
+    codec = registry.codec_of(facts.type)
+    if codec is not None and codec.type == f"{module.split('.')[0]}.{name}":
+        return codec.type  # pandas.DataFrame, whichever module that version of pandas defines it in
+    return name if module == "builtins" else f"{module}.{name}"
 
 
 def _checked_keys(name: str, keys: object, fixed: object) -> tuple[str, ...]:

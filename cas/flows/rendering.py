@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
+from cas import clock
 from cas.errors import PartitionError, RefSyntax
 from cas.refs.partitions import Granularity, check_value
 
@@ -83,7 +84,7 @@ def parse_time(text: str, what: str) -> datetime:
         form = _FORMS.get(len(text))
         if form is not None:
             return datetime.strptime(written, form).replace(tzinfo=timezone.utc)
-        moment = datetime.fromisoformat(written.replace("Z", "+00:00"))
+        moment = clock.read(written)
     except ValueError:
         raise PartitionError(f"{what} is {text!r}, which is not a time", hint="write it as 2024-05-01") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

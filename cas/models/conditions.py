@@ -104,7 +104,7 @@ def microseconds(value: Any) -> int:
     """A time as the catalog holds it: of a datetime, a date, or an ISO text. Raises UsageError."""
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value.replace("Z", "+00:00"))  # Python 3.10 reads no Z
+            value = clock.read(value)
         except ValueError as fault:
             raise UsageError(f"{value!r} is no time", hint="2024-05-01 or 2024-05-01T12:30:00+00:00") from fault
     if isinstance(value, date) and not isinstance(value, datetime):

@@ -192,11 +192,13 @@ def _iso(value: datetime | date | str) -> str:
     """The time in UTC as ISO text, at least as exact as it was given, to the minute."""
     from datetime import date, datetime, timezone
 
+    from cas import clock
+
     if isinstance(value, str):
         if re.fullmatch(_TIME, value):
             return check_time(value)
         try:
-            value = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] in ("Z", "z") else value)
+            value = clock.read(value)
         except ValueError:
             raise PartitionError(f"{shown(value)} is not a time", hint="write ISO 8601: 2024-05-01T13:45Z") from None
     if isinstance(value, datetime):
