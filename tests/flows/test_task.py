@@ -421,7 +421,7 @@ def test_schedulers_can_tell_coroutine_functions():
     for function in (awaited, Steps().step, Steps.step):
         assert inspect.iscoroutinefunction(function)
     assert not inspect.iscoroutinefunction(plain)
-    assert not inspect.iscoroutinefunction(task(partial(print)))
+    assert not inspect.iscoroutinefunction(task(partial(plain.function, 2)))
     assert str(inspect.signature(plain)) == "(x: int = 1, *, y: int = 2) -> None"
 
 
