@@ -70,6 +70,8 @@ def places(repository: Repository) -> Iterator[SpanQueries]:
     others = elsewhere(repository)
     if others is not None:
         yield SpanQueries(lambda: others, repository.objects.read_many)
+    history.catch_up_all(repository)  # one that was in flight elsewhere may have entered the log meanwhile
+    yield repository.catalog.spans()
 
 
 def near(repository: Repository) -> Iterator[SpanQueries]:

@@ -86,16 +86,19 @@ def span_info(repository: Repository, span: str | SomeSpan) -> SpanInfo:
     """One span by id, prefix or ``%prefix``, or as it is known otherwise."""
     prefix = span_text(span).removeprefix("%").lower()
     grammar.parse(f"%{prefix}")
-    history.catch_up_all(repository)
-    if len(prefix) == 64:
-        exact = _exact(repository, bytes.fromhex(prefix))
+    found: dict[str, SpanInfo] = {}
+    for _ in range(2):  # one that was in flight elsewhere may enter the log between the questions
+        history.catch_up_all(repository)
+        exact = _exact(repository, bytes.fromhex(prefix)) if len(prefix) == 64 else None
         if exact is not None:
             return exact
-    found = {row.id.hex(): SpanInfo.of(row) for row in repository.catalog.spans().by_prefix(prefix)}
-    for live in live_spans(repository).values():
-        if live.id.hex().startswith(prefix):
-            # Entered again it is open, whatever its last closing record says.
-            found[live.id.hex()] = live.info
+        found = {row.id.hex(): SpanInfo.of(row) for row in repository.catalog.spans().by_prefix(prefix)}
+        for live in live_spans(repository).values():
+            if live.id.hex().startswith(prefix):
+                # Entered again it is open, whatever its last closing record says.
+                found[live.id.hex()] = live.info
+        if found:
+            break
     if not found:
         raise SpanNotFound(f"no span {span_text(span)!r}", hint="see them: cas span list")
     if len(found) > 1:

@@ -138,6 +138,11 @@ class ActiveSpan:
         from cas.literals import registry
 
         repository = self._repository
+        if self.is_inherited and self.is_open:
+            # The process that opened it cannot list what is added here: it is entered again for as long as this takes.
+            with repository.span_again(self.id) as again:
+                again.state.labels.update(self.state.labels)
+                return again.log_many(values, metadata=metadata)
         with repository.lock:
             self._check_open()
             for label in values:

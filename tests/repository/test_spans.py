@@ -267,24 +267,30 @@ def test_a_forked_child_keeps_the_parent_and_publishes_itself(repository: cas.Re
     assert repository.fsck().ok
 
 
-def test_a_forked_child_is_told_that_the_span_is_not_its_own(repository: cas.Repository) -> None:
+def test_what_a_forked_child_adds_to_the_span_around_it_stays(repository: cas.Repository) -> None:
     with repository.span("parent") as parent:
+        parent.log("here", "first")
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                with pytest.raises(SpanError, match="forked"):
-                    repository.put("lost", "child")
-                with pytest.raises(SpanError, match="forked"):
-                    parent.log("lost", "label")
+                repository.put("put", "child")
+                parent.log("logged", "label")
+                for taken in ("first", "label"):
+                    with pytest.raises(SpanError, match="already has an artifact"):
+                        parent.log("again", taken)
                 with repository.span("its own"):
-                    repository.put("made", "child")
+                    repository.put("made", "own")
                 status = 0
             finally:
                 os._exit(status)
         assert os.waitpid(child, 0)[1] == 0
-    assert repository.get("child") == "made"
-    assert repository.outputs(parent.id) == []
+        parent.log("there", "last")
+    assert (repository.get("child"), repository.get("own")) == ("put", "made")
+    assert repository.resolve("child").span == parent.id
+    labels = {made.label: made.get() for made in repository.outputs(parent.id) if made.label}
+    assert labels == {"first": "here", "label": "logged", "last": "there"}
+    assert repository.fsck().ok
 
 
 def test_the_commit_of_the_working_directory(
