@@ -7,8 +7,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from cas.catalog.schema import SCHEMA, SCHEMA_VERSION
 from cas.errors import StorageError, UsageError
@@ -25,29 +25,46 @@ class CatalogDamaged(StorageError):
     """SQLite found the file damaged in the middle of a question. The file is gone by now, and made anew by the next."""
 
 
-def _told(method: Callable[..., Any]) -> Any:
-    """The same method of a cursor, which tells its connection when SQLite finds the file damaged."""
-
-    @wraps(method)
-    def told(cursor: _Cursor, *arguments: Any) -> Any:
-        try:
-            return method(cursor, *arguments)
-        except sqlite3.DatabaseError as error:
-            cursor.connection.seen(error)
-            raise
-
-    return told
+_execute, _execute_many = sqlite3.Cursor.execute, sqlite3.Cursor.executemany
+_fetch_one, _fetch_all, _fetch_many = sqlite3.Cursor.fetchone, sqlite3.Cursor.fetchall, sqlite3.Cursor.fetchmany
+_PAGE = 1000
 
 
 class _Cursor(sqlite3.Cursor):
-    """A page is read when a row of it is asked for, so that damage shows in any of these."""
+    """Tells its connection of damage. A page is read when a row of it is asked for, so that any of these may find it.
 
-    if TYPE_CHECKING:
-        connection: _Connection
-    else:
-        execute, executemany = _told(sqlite3.Cursor.execute), _told(sqlite3.Cursor.executemany)
-        fetchone, fetchmany = _told(sqlite3.Cursor.fetchone), _told(sqlite3.Cursor.fetchmany)
-        fetchall, __next__ = _told(sqlite3.Cursor.fetchall), _told(sqlite3.Cursor.__next__)
+    A resolve asks half a dozen questions: hence no wrapper around wrappers, and rows that come a thousand at a time.
+    """
+
+    connection: _Connection
+
+    def fetchone(self) -> Any:
+        """As its base has it."""
+        try:
+            return _fetch_one(self)
+        except sqlite3.DatabaseError as error:
+            self.connection.seen(error)
+            raise
+
+    def fetchall(self) -> list[Any]:
+        """As its base has it."""
+        try:
+            return _fetch_all(self)
+        except sqlite3.DatabaseError as error:
+            self.connection.seen(error)
+            raise
+
+    def fetchmany(self, size: int | None = _PAGE) -> list[Any]:
+        """As its base has it."""
+        try:
+            return _fetch_many(self, size)
+        except sqlite3.DatabaseError as error:
+            self.connection.seen(error)
+            raise
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # not itself: its pages one after the other
+        while rows := self.fetchmany():
+            yield from rows
 
 
 class _Connection(sqlite3.Connection):
@@ -58,11 +75,19 @@ class _Connection(sqlite3.Connection):
     # The base's own ways make a cursor of the base.
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         """As its base has it."""
-        return self.cursor(_Cursor).execute(sql, parameters)
+        try:
+            return _execute(self.cursor(_Cursor), sql, parameters)
+        except sqlite3.DatabaseError as error:
+            self.seen(error)
+            raise
 
     def executemany(self, sql: str, parameters: Any) -> Any:
         """As its base has it."""
-        return self.cursor(_Cursor).executemany(sql, parameters)
+        try:
+            return _execute_many(self.cursor(_Cursor), sql, parameters)
+        except sqlite3.DatabaseError as error:
+            self.seen(error)
+            raise
 
     def seen(self, error: sqlite3.DatabaseError) -> None:
         """Take note of an error of a cursor. Raises CatalogDamaged."""

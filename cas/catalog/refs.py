@@ -26,6 +26,8 @@ _LATEST = (
     f"{TIPS} WHERE ref.id ="
     f" (SELECT id FROM ref WHERE name = ({_NAME}) AND stamp IS NOT NULL ORDER BY stamp DESC LIMIT 1)"
 )
+# A name of so many partitions is not gone through for a version or an alias that may be in few of them.
+_WIDE = 1000
 # Of versions: no tombstone covers it.
 _LIVE = (
     "NOT EXISTS (SELECT 1 FROM tomb WHERE tomb.ref = v.ref AND tomb.alias IS NULL"
@@ -126,17 +128,48 @@ class RefQueries:
         return rows[0] if rows else None
 
     def _exact_of_all_keys(self, name_id: int, partition: Partition) -> Row | None:
-        # Where every declared key is given, nothing but the exact partition contains it.
-        row = self._connect().execute("SELECT keys, granularity FROM name WHERE id = ?", (name_id,)).fetchone()
-        if row[0] is None or len(partition.keys) < len(_split(row[0])) or (row[1] and partition.time is None):
+        if not self._is_whole(name_id, partition):
             return None
         rows = self._rows(f"{TIPS} WHERE ref.name = ? AND ref.partition = ?", (name_id, partition.text))
         return rows[0] if rows else None
 
-    def matching(self, name: Name, partition: Partition, version: str) -> list[Row]:
-        """The versions called ``version`` in partitions that contain this one, newest first."""
-        where, arguments = self._containment(name, partition)
-        return self._rows(f"{_COLUMNS} WHERE v.version = ? AND {where} ORDER BY v.stamp DESC", (version, *arguments))
+    def with_version(self, name: Name, partition: Partition, version: str) -> list[int]:
+        """The number of every partition that contains this one and has or had a version of that name, the one where it
+        is newest first."""
+        return self._having("version", name, partition, version)
+
+    def with_alias(self, name: Name, partition: Partition, alias: str) -> list[int]:
+        """The number of every partition that contains this one and ever had the alias."""
+        return self._having("alias", name, partition, alias)
+
+    def _having(self, table: str, name: Name, partition: Partition, text: str) -> list[int]:
+        """From the side that is sure to be small: many partitions may have a ``v1``, and a name many partitions."""
+        name_id, pairs = self._name_id(name), _pairs(partition)
+        refs = "ref.name = ? AND ref.tip IS NOT NULL"
+        arguments: list[Any] = [name_id]
+        if self._is_whole(name_id, partition):
+            refs, arguments = f"{refs} AND ref.partition = ?", [*arguments, partition.text]
+        else:
+            refs += " AND ref.id IN (SELECT ref FROM part WHERE part.name = ref.name AND key = ? AND value = ?)" * len(
+                pairs
+            )
+            arguments += [text for pair in pairs for text in pair]
+        found = "SELECT COUNT(*) FROM (SELECT 1 FROM ref WHERE name = ? LIMIT ?)"
+        is_wide = not pairs and self._connect().execute(found, (name_id, _WIDE)).fetchone()[0] == _WIDE
+        tables = f"{table} AS t CROSS JOIN ref" if is_wide else f"ref CROSS JOIN {table} AS t"
+        rows = self._connect().execute(
+            f"SELECT ref.id FROM {tables} ON t.ref = ref.id WHERE t.{table} = ? AND {refs}"
+            " GROUP BY ref.id ORDER BY MAX(t.stamp) DESC",
+            (text, *arguments),
+        )
+        return [row[0] for row in rows]
+
+    def _is_whole(self, name_id: int | None, partition: Partition) -> bool:
+        """Whether every declared key is given, so that nothing but exactly this contains it."""
+        row = self._connect().execute("SELECT keys, granularity FROM name WHERE id = ?", (name_id,)).fetchone()
+        if row is None or row[0] is None:
+            return False
+        return len(partition.keys) >= len(_split(row[0])) and (not row[1] or partition.time is not None)
 
     def by_id(self, name: Name, partition: Partition, prefix: str) -> list[Row]:
         """The versions whose artifact or literal id begins with hex digits, in partitions that contain this one."""
@@ -147,16 +180,6 @@ class RefQueries:
             " ORDER BY v.stamp DESC",
             (low, high, low, high, *arguments),
         )
-
-    def with_alias(self, name: Name, partition: Partition, alias: str) -> list[int]:
-        """The number of every partition that contains this one and ever had the alias."""
-        where, arguments = self._containment(name, partition)
-        rows = self._connect().execute(
-            "SELECT DISTINCT ref.id FROM alias JOIN ref ON ref.id = alias.ref JOIN name ON name.id = ref.name"
-            f" JOIN log ON log.id = name.log WHERE alias.alias = ? AND {where}",
-            (alias, *arguments),
-        )
-        return [row[0] for row in rows]
 
     def partitions(self, name: Name) -> list[tuple[int, Partition]]:
         """Every exact partition a name has or had, with its number."""
@@ -181,8 +204,9 @@ class RefQueries:
             f"{_COLUMNS} ORDER BY v.stamp DESC, v.writing DESC LIMIT ?", (-1 if limit is None else limit,)
         )
 
-    def entries(self, ref: int) -> list[RefEntry]:
-        """All entries of one exact partition, for :class:`cas.refs.history.History`."""
+    def entries(self, ref: int, *, version: str | None = None, alias: str | None = None) -> list[RefEntry]:
+        """All entries of one exact partition, for :class:`cas.refs.history.History`; or only those that say what is
+        meant by one ``version`` name, or where one ``alias`` is."""
         name, text = (
             self._connect()
             .execute(
@@ -191,23 +215,44 @@ class RefQueries:
             .fetchone()
         )
         partition = Partition.parse(text)
-        found: list[RefEntry] = [
-            VersionEntry(
-                name, partition, version, literal.hex(), artifact.hex(), span.hex() if span else None, stamp, write
-            )
-            for version, literal, artifact, span, stamp, write in self._connect().execute(
-                "SELECT version, literal, artifact, span, stamp, writing FROM version WHERE ref = ?", (ref,)
-            )
-        ]
-        for alias, version, replaces, stamp, write in self._connect().execute(
-            "SELECT alias, version, replaces, stamp, writing FROM alias WHERE ref = ?", (ref,)
-        ):
-            found.append(AliasEntry(name, partition, alias, version, _split(replaces), stamp, write))
-        for version, alias, stamp, write in self._connect().execute(
-            "SELECT version, alias, stamp, writing FROM tomb WHERE ref = ?", (ref,)
-        ):
-            found.append(DeleteEntry(name, partition, version, alias, stamp, write))
+        found: list[RefEntry] = []
+        if alias is None:
+            rows = self._selected("version, literal, artifact, span, stamp, writing", "version", ref, version)
+            found += [_version_entry(name, partition, row) for row in rows]
+        if version is None:
+            for one, at, replaces, stamp, write in self._selected(
+                "alias, version, replaces, stamp, writing", "alias", ref, alias
+            ):
+                found.append(AliasEntry(name, partition, one, at, _split(replaces), stamp, write))
+        for gone, one, stamp, write in self._selected("version, alias, stamp, writing", "tomb", ref, None):
+            found.append(DeleteEntry(name, partition, gone, one, stamp, write))
         return found
+
+    def _selected(self, columns: str, table: str, ref: int, only: str | None) -> list[tuple[Any, ...]]:
+        narrowed, arguments = (f" AND {table} = ?", (ref, only)) if only is not None else ("", (ref,))
+        found = self._connect().execute(f"SELECT {columns} FROM {table} WHERE ref = ?{narrowed}", arguments)
+        return list(found.fetchall())
+
+    def back(self, ref: int, stamp: int, steps: int) -> Row | None:
+        """The publication so many distinct neighbours before the one with a stamp; None where only the whole history
+        tells: with deletions, or where no single entry has that stamp, or there are not so many."""
+        if self._connect().execute("SELECT 1 FROM tomb WHERE ref = ? LIMIT 1", (ref,)).fetchone() is not None:
+            return None
+        cursor = self._connect().execute(
+            f"{_COLUMNS} WHERE v.ref = ? AND v.stamp <= ? ORDER BY v.stamp DESC, v.writing DESC", (ref, stamp)
+        )
+        run: bytes | None = None
+        left = steps
+        while (found := cursor.fetchone()) is not None:
+            row = Row._make(found)
+            if (run is None) != (row.stamp == stamp):
+                return None
+            if run is not None and row.literal != run:
+                left -= 1
+            run = row.literal
+            if not left:
+                return row
+        return None
 
     def ref_number(self, name: Name, partition: Partition) -> int | None:
         """The catalog's number of an exact partition, also of one whose versions are all deleted."""
@@ -366,6 +411,12 @@ class RefQueries:
             f"log.project = ? AND log.domain = ? AND name.name = ? AND ref.tip IS NOT NULL{each}",
             (*name, *(text for pair in pairs for text in pair)),
         )
+
+
+def _version_entry(name: str, partition: Partition, row: tuple[Any, ...]) -> VersionEntry:
+    version, literal, artifact, span, stamp, write = row
+    made_by = span.hex() if span else None
+    return VersionEntry(name, partition, version, literal.hex(), artifact.hex(), made_by, stamp, write)
 
 
 def _declared(name: str, keys: str | None, *said: str | None) -> Declared:

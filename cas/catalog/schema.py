@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SCHEMA", "SCHEMA_VERSION"]
 
 # Any change here gets a new number: a catalog of another number is built anew.
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -50,6 +50,7 @@ CREATE TABLE version (
 );
 CREATE INDEX version_ref ON version (ref, stamp, writing);
 CREATE INDEX version_version ON version (version);
+CREATE INDEX version_name ON version (ref, version);
 CREATE INDEX version_literal ON version (literal);
 CREATE INDEX version_artifact ON version (artifact);
 

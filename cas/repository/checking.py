@@ -10,14 +10,12 @@ from cas.errors import CasError, CorruptObject
 from cas.objects.ids import BlobId, Kind, ObjectId
 from cas.objects.trees import Link, decode_tree
 from cas.refs import checkpoints
-from cas.refs.history import History
 from cas.refs.log import NOTHING, RefLog, list_logs
 from cas.repository import history, lineage, resolving
 from cas.repository.info import Status
 from cas.repository.version import decode_record
 
 if TYPE_CHECKING:
-    from cas.catalog.refs import Row
     from cas.objects.check import Damage
     from cas.repository.repository import Repository
     from cas.storage.contract import FileInfo
@@ -145,19 +143,13 @@ def _needs(repository: Repository, bad: set[bytes]) -> tuple[dict[bytes, set[str
         found, absent = walked[row.artifact]
         if repository.objects.fetch_missing is not None:
             absent = set()  # a partial clone: objects come when they are first used
-        if (found or absent) and _stands(repository, row):
+        if (found or absent) and resolving.is_live(repository, row):
             ref = resolving.from_row(repository, row).ref
             for ident in found:
                 needs.setdefault(ident, set()).add(ref)
             for ident in absent:
                 missing.setdefault(ident, set()).add(ref)
     return needs, missing
-
-
-def _stands(repository: Repository, row: Row) -> bool:
-    """Whether nothing deletes a version: what is deleted needs no bytes, and comes without them from elsewhere."""
-    live = History(repository.catalog.refs.entries(row.ref)).live
-    return any(entry.write == row.write for entry in live)
 
 
 def _walk(repository: Repository, artifact: bytes, bad: set[bytes]) -> tuple[set[bytes], set[bytes]]:

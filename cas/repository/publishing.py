@@ -187,9 +187,9 @@ def check_free(catalog: Catalog, wish: Wish, earlier: VersionEntry | None = None
         taken = catalog.refs.version_is(number, version, wish.literal) if number is not None else None
         if number is not None and taken == wish.literal:
             # Two sides may have given it two contents: only a settled one can be used again.
-            History(catalog.refs.entries(number)).version(version)
+            History(catalog.refs.entries(number, version=version)).version(version)
         if number is not None and taken is None and number in catalog.refs.with_alias(name, partition, version):
-            check_no_alias(History(catalog.refs.entries(number)), wish.target)
+            check_no_alias(History(catalog.refs.entries(number, alias=version)), wish.target)
     if taken is not None and taken != wish.literal:
         raise _taken(wish, taken)
 

@@ -108,15 +108,16 @@ def _selected(
     """The version that a selector names: a version, else an alias, else an id prefix; in one exact partition."""
     refs = repository.catalog.refs
     found: dict[int, VersionEntry] = {}
-    rows = refs.matching(name, partition, selector)
-    for number in dict.fromkeys(row.ref for row in rows):
-        _add(found, number, History(refs.entries(number)).version(selector))
+    for number in refs.with_version(name, partition, selector):
+        _add(found, number, History(refs.entries(number, version=selector)).version(selector))
     if not found:
         for number in refs.with_alias(name, partition, selector):
-            _add(found, number, _aliased(History(refs.entries(number)), selector))
+            entry = History(refs.entries(number, alias=selector)).alias(selector)
+            if entry is not None:
+                _add(found, number, History(refs.entries(number, version=entry.version)).version(entry.version))
     if not found and looks_like_id(selector):
         for row in refs.by_id(name, partition, selector.lower()):
-            _add(found, row.ref, History(refs.entries(row.ref)).version(row.version))
+            _add(found, row.ref, History(refs.entries(row.ref, version=row.version)).version(row.version))
     if strict:
         found = {number: entry for number, entry in found.items() if entry.partition == partition}
     if len(found) > 1:
@@ -166,6 +167,11 @@ def _walk(repository: Repository, name: Name, revision: Revision, text: str, *, 
             )
         at = Name(version.project or "", version.domain or "", version.name)
         number = refs.ref_number(at, version.partition)
+        if isinstance(mod, Back) and number is not None and version.stamp is not None:
+            row = refs.back(number, version.stamp, mod.steps)
+            if row is not None:
+                version = from_row(repository, row)
+                continue
         entries = refs.entries(number) if number is not None else []
         stepped = _step(History(entries), version, mod, text)
         version = from_entry(repository, at, stepped)
@@ -278,7 +284,10 @@ def newest(repository: Repository, rows: Sequence[Row]) -> Row:
 
 def is_live(repository: Repository, row: Row) -> bool:
     """Whether no deletion took a version entry away."""
-    return any(entry.write == row.write for entry in History(repository.catalog.refs.entries(row.ref)).live)
+    return any(
+        entry.write == row.write
+        for entry in History(repository.catalog.refs.entries(row.ref, version=row.version)).live
+    )
 
 
 def from_row(repository: Repository, row: Row) -> ArtifactVersion:

@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -25,12 +26,13 @@ def many_refs(home: Path, count: int) -> Iterator[Figure]:
         repo.put_many([(index, f"item@n={index:06d}") for index in range(count)])
         first = timed(lambda: repo.resolve("item@n=000000"))
         yield noted(f"the first resolve after {count:,} puts (the catalog takes them in)", seconds(first))
+        own = [f"item@n={index:06d}#{repo.resolve(f'item@n={index:06d}').version}" for index in range(500)]
+        repo.put_many([(index, f"item@n={index:06d}#v1") for index in range(count)])
+        repo.resolve("item@n=000000")
         for how, refs in (
             ("exact", [f"item@n={draw.randrange(count):06d}" for _ in range(5_000)]),
-            (
-                "by version",
-                [f"item@n={index:06d}#{repo.resolve(f'item@n={index:06d}').version}" for index in range(500)],
-            ),
+            ("by version", own),
+            ("by a version that all have", [f"item@n={index:06d}#v1" for index in range(500)]),
         ):
             taken = median(timed(lambda ref=ref: repo.resolve(ref)) for ref in refs)
             yield against(f"resolve among {count:,} refs, {how}, median", taken, 100e-6, seconds)
@@ -48,12 +50,21 @@ def long_history(room: Path, count: int) -> Iterator[Figure]:
         reads = in_turn(lambda: resolve(short), lambda: resolve(long), 50)
     what = f"version {count:,} of one name"
     yield compare(f"put {what}", "versions 5-54 of another", puts, 1.25)
+        by_name = in_turn(lambda: resolve(short, oldest(short)), lambda: resolve(long, oldest(long)), 50)
+        back = in_turn(lambda: resolve(short, "history~3"), lambda: resolve(long, "history~3"), 50)
     yield compare(f"resolve {what}", "versions 5-54 of another", reads, 1.25)
+    yield compare(f"resolve the first of {count:,} by its name", "the first of 54", by_name, 1.25)
+    yield compare(f"resolve three steps back from {what}", "versions 5-54 of another", back, 1.25)
 
 
 def put(repo: cas.Repository, number: int) -> float:
     return timed(lambda: repo.put({"n": number}, "history"))
 
 
-def resolve(repo: cas.Repository) -> float:
-    return median(timed(lambda: repo.resolve("history")) for _ in range(5))
+@cache
+def oldest(repo: cas.Repository) -> str:
+    return f"history#{repo.log('history')[-1].version}"
+
+
+def resolve(repo: cas.Repository, ref: str = "history") -> float:
+    return median(timed(lambda: repo.resolve(ref)) for _ in range(5))
