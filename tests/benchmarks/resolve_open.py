@@ -48,10 +48,10 @@ def long_history(room: Path, count: int) -> Iterator[Figure]:
         values = itertools.count(count)
         puts = in_turn(lambda: put(short, next(values)), lambda: put(long, next(values)), 50)
         reads = in_turn(lambda: resolve(short), lambda: resolve(long), 50)
-    what = f"version {count:,} of one name"
-    yield compare(f"put {what}", "versions 5-54 of another", puts, 1.25)
         by_name = in_turn(lambda: resolve(short, oldest(short)), lambda: resolve(long, oldest(long)), 50)
         back = in_turn(lambda: resolve(short, "history~3"), lambda: resolve(long, "history~3"), 50)
+    what = f"version {count:,} of one name"
+    yield compare(f"put {what}", "versions 5-54 of another", puts, 1.25)
     yield compare(f"resolve {what}", "versions 5-54 of another", reads, 1.25)
     yield compare(f"resolve the first of {count:,} by its name", "the first of 54", by_name, 1.25)
     yield compare(f"resolve three steps back from {what}", "versions 5-54 of another", back, 1.25)
