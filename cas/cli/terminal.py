@@ -150,7 +150,8 @@ class Terminal:
         return text.ago(moment, self.now()) if self.interactive else text.iso(moment)
 
     def note(self, line: str) -> None:
-        """One line to stderr: for people only."""
+        """One line to stderr: for people only. What was printed before comes before it, where both go to one place."""
+        sys.stdout.flush()
         print(line, file=sys.stderr)
 
     def binary(self) -> IO[bytes]:
