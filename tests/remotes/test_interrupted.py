@@ -106,7 +106,8 @@ def test_pull_resumes(any_remote, cutting, moto, tmp_path: Path, once, small_pie
 
     moved = run_to_the_end(cutter, lambda: ben.pull(jobs=1), check)
     assert len(moved) > 8
-    assert moved[-1] < len(big) / 2  # most had arrived before
+    # Who began anew would move all of it. How much had arrived is for the sizes to say in which a socket gives bytes.
+    assert moved[-1] < len(big) - 100_000
     assert ben.get("big") == big
     assert ben.fsck().ok
     assert list((ben.root / "remotes/origin/incoming").glob("*")) == []
