@@ -28,13 +28,13 @@ def small_pieces(monkeypatch) -> None:
 
 
 class Cutter:
-    """Cuts the nth reply from when it is set, and all after it."""
+    """Cuts the nth reply from when it is set, and all after it. In how many pieces a socket gives a reply is chance."""
 
     def __init__(self) -> None:
         self.left = -1
 
-    def __call__(self, _sent: bytes, _reply: bytes) -> bool:
-        self.left -= 1
+    def __call__(self, sent: bytes, _reply: bytes) -> bool:
+        self.left -= bool(sent)  # which is told with the first piece only
         return self.left <= 0
 
 
@@ -62,7 +62,7 @@ def test_push_resumes(any_remote, cutting, moto, tmp_path: Path, once, small_pie
     place = any_remote("s3-moto-obstore", port=proxy.port)
     straight = {**place.options, "endpoint_url": f"http://127.0.0.1:{moto}"}
     ann = cas.init(tmp_path / "ann")
-    big = random.Random(7).randbytes(900_000)  # chunks of the same sizes every time
+    big = random.Random(7).randbytes(2_400_000)  # chunks of the same sizes every time
     ann.put(big, "big")
     ann.remotes.add("origin", place.url, place.options, probe=False)
     watcher = cas.init(tmp_path / "watcher")
@@ -93,7 +93,7 @@ def test_pull_resumes(any_remote, cutting, moto, tmp_path: Path, once, small_pie
     place = any_remote("s3-moto-obstore", port=proxy.port)
     straight = {**place.options, "endpoint_url": f"http://127.0.0.1:{moto}"}
     ann = cas.init(tmp_path / "ann")
-    big = random.Random(7).randbytes(900_000)  # chunks of the same sizes every time
+    big = random.Random(7).randbytes(2_400_000)  # chunks of the same sizes every time
     ann.put(big, "big")
     ann.remotes.add("origin", place.url, straight)
     ann.push()
@@ -106,8 +106,7 @@ def test_pull_resumes(any_remote, cutting, moto, tmp_path: Path, once, small_pie
 
     moved = run_to_the_end(cutter, lambda: ben.pull(jobs=1), check)
     assert len(moved) > 8
-    # Who began anew would move all of it. How much had arrived is for the sizes to say in which a socket gives bytes.
-    assert moved[-1] < len(big) - 100_000
+    assert moved[-1] < len(big) / 2  # most had arrived before
     assert ben.get("big") == big
     assert ben.fsck().ok
     assert list((ben.root / "remotes/origin/incoming").glob("*")) == []
