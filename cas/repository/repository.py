@@ -134,8 +134,10 @@ class Repository:
         Content that the ref holds already makes no new version. ``replace`` settles a version of two contents.
         Raises RefSyntax, UnknownType, PartitionError, VersionConflict; nothing is published then.
         """
-        self._check_pickle(allow_pickle)
-        transaction.check_metadata(metadata)
+        if allow_pickle:
+            self._check_pickle(allow_pickle)
+        if metadata is not None:
+            transaction.check_metadata(metadata)
         target = publishing.target(ref, self.project, self.domain, version)
         if replace:
             settling.settle(self, value, target, allow_pickle=allow_pickle)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ _NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.EN
 _MAX_VIEWS = 1024  # IOV_MAX on Linux and macOS
 _AT_ONCE = 512 << 10  # ext4 takes megabytes in one call half as fast as it takes them in several
 _NAMELESS = os.O_TMPFILE | os.O_RDWR if hasattr(os, "O_TMPFILE") else None
+_MOST_KEPT = 16  # directories that a store keeps open
 _MAX_WRITE = 1 << 30  # macOS refuses writes from 2 GiB, Linux cuts them there
 
 
@@ -72,13 +74,12 @@ def _there(path: str | bytes | int) -> str:
 
 def fsync_file(descriptor: int) -> None:
     """Flush a file to the disk itself (on macOS past the drive's cache)."""
-    full = getattr(os, "F_FULLFSYNC", None)
-    if full is None:
-        os.fsync(descriptor)
-        return
-    import fcntl
+    if sys.platform == "darwin":
+        import fcntl
 
-    fcntl.fcntl(descriptor, full)
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
 
 
 def fsync_directory(directory: Path | str) -> None:
@@ -138,14 +139,17 @@ def create_temporary(directory: Path) -> tuple[int, Path]:
         return os.open(path, flags, 0o600), path
 
 
-def create_file(path: Path | str, content: bytes | memoryview, temporary: Path | str) -> bool:
+def create_file(
+    path: Path | str, content: bytes | memoryview, temporary: Path | str, kept: dict[str, int] | None = None
+) -> bool:
     """Create ``path`` with ``content`` if it is absent, durably and atomically, mode 0444.
 
-    ``temporary`` is a directory on the same file system. False where the file exists already (then its
-    name is durable too, so that whoever finds it there may rely on it). Raises StorageError, StorageFull.
+    ``temporary`` is a directory on the same file system. ``kept`` are directories that the caller keeps open, by their
+    paths: what is opened here is added to them. False where the file exists already (then its name is durable too, so
+    that whoever finds it there may rely on it). Raises StorageError, StorageFull.
     """
     try:
-        made = _create_nameless(os.fspath(path), content)
+        made = _create_nameless(os.fspath(path), content, kept)
         return _create_named(path, content, temporary) if made is None else made
     except (FileNotFoundError, StorageError):
         raise
@@ -154,16 +158,20 @@ def create_file(path: Path | str, content: bytes | memoryview, temporary: Path |
         raise typed(f"create {path}", error) from error
 
 
-def _create_nameless(path: str, content: bytes | memoryview) -> bool | None:
+def _create_nameless(path: str, content: bytes | memoryview, kept: dict[str, int] | None) -> bool | None:
     """:func:`create_file` by a file that gets its name when it is whole (Linux, open(2), O_TMPFILE): fewer calls, and
     nothing to clear away after a crash. None where the system or the file system cannot."""
     directory, _, name = path.rpartition("/")
     if _NAMELESS is None or not directory:
         return None
-    try:
-        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return None
+    folder = kept.get(directory) if kept else None
+    if folder is None:
+        try:
+            folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return None
+        if kept is not None and len(kept) < _MOST_KEPT:
+            kept.setdefault(directory, folder)
     try:
         descriptor = os.open(".", _NAMELESS, 0o444, dir_fd=folder)
         try:
@@ -181,10 +189,11 @@ def _create_nameless(path: str, content: bytes | memoryview) -> bool | None:
         return created
     except OSError as error:
         if error.errno in _NO_NAMELESS:
-            return None
+            return None  # as where the directory that was kept is gone
         raise
     finally:
-        os.close(folder)
+        if kept is None or kept.get(directory) != folder:
+            os.close(folder)
 
 
 def _create_named(path: Path | str, content: bytes | memoryview, temporary: Path | str) -> bool:

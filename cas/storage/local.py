@@ -27,6 +27,14 @@ class LocalStore:
 
     def __init__(self, root: Path | str) -> None:
         self._base = os.fspath(root)
+        self._kept: dict[str, int] = {}  # open directories: opening one is a sixth of what creating a file in it takes
+
+    def close(self) -> None:
+        """Let go of the directories that are kept open; the next create opens its own again."""
+        while self._kept:
+            os.close(self._kept.popitem()[1])
+
+    __del__ = close
 
     @cached_property
     def root(self) -> Path:
@@ -66,7 +74,7 @@ class LocalStore:
 
     def create(self, name: str, content: bytes) -> bool:
         """Create the file if it is absent, durably and atomically; False where it exists already."""
-        return create_file(f"{self._base}/{name}", content, f"{self._base}/{_TEMPORARY}")
+        return create_file(f"{self._base}/{name}", content, f"{self._base}/{_TEMPORARY}", self._kept)
 
     def delete(self, name: str) -> None:
         """Delete the file durably; one that is missing is fine."""

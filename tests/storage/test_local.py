@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -122,6 +123,35 @@ def test_a_failed_fsync_acknowledges_nothing(
         store.create("x", b"1")
     assert not store.exists("x")
     assert not (tmp_path / "tmp").exists() or os.listdir(tmp_path / "tmp") == []
+
+
+def test_directories_that_are_kept_open_are_let_go(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    for number in range(40):
+        assert store.create(f"{number}/x", b"1") and store.create(f"{number}/y", b"2")
+    before = _open_below(tmp_path)
+    assert len(before) <= 16
+    store.close()
+    assert _open_below(tmp_path) == []
+    assert store.create("0/z", b"3")
+    del store
+    assert _open_below(tmp_path) == []
+
+
+def test_a_directory_made_anew_is_written_to_and_not_the_one_that_was_kept_open(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    for turn in range(3):
+        assert store.create("a/x", b"%d" % turn)
+        assert store.create("a/y", b"%d" % turn)
+        assert store.read("a/y") == b"%d" % turn
+        shutil.rmtree(tmp_path / "a")
+
+
+def _open_below(directory: Path) -> list[str]:
+    """What this process has open there; nothing can be said where the system does not tell."""
+    open_files = Path("/proc/self/fd")
+    links = [os.readlink(one) for one in open_files.iterdir() if one.is_symlink()] if open_files.is_dir() else []
+    return [link for link in links if link.startswith(f"{directory}/")]
 
 
 def test_write_all_goes_on_after_short_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
