@@ -332,7 +332,7 @@ class ObjectStore:
 
     def holds(self, key: bytes, kind: Kind | None = None) -> bool:
         """Whether a sealed pack holds a key, as far as known."""
-        for pack in self.packs:
+        for pack in self._packs if self._listed else self.packs:
             at = pack.find(key)
             if at >= 0 and (kind is None or pack.kind(at) is kind):
                 return True

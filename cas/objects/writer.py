@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import accumulate, chain
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -15,7 +16,7 @@ from cas.errors import LimitExceeded, StorageError
 from cas.objects.appending import AppendFile
 from cas.objects.chunks import SMALL
 from cas.objects.compression import MIN_SIZE, compress
-from cas.objects.ids import BlobId, Kind, ObjectId, TreeId, object_id, object_ids
+from cas.objects.ids import BlobId, Kind, ObjectId, TreeId, blob_id, object_id, object_ids
 from cas.objects.packs import ENTRY, ENTRY_SIZE, MAGIC, MAX_PAYLOAD, SQUEEZED, footer, verified
 from cas.objects.trees import TreeEntry, encode_tree, tree_size
 from cas.storage.durable import storage_errors, typed
@@ -44,8 +45,8 @@ class PackWriter:
         self.store = store
         self.sealed: list[str] = []
         """Names of the packs this writer has sealed."""
+        self._limit = store.limits.pack
         self._lock = threading.RLock()
-        self._process = os.getpid()
         self._file: AppendFile | None = None
         self._reset()
         _WRITERS.add(self)
@@ -79,12 +80,12 @@ class PackWriter:
             return ingest_bytes(self, memoryview(payload).cast("B"))
         if type(payload) is not bytes:
             payload = bytes(payload)
-        ident = object_id(Kind.BLOB, payload)
+        ident = blob_id(payload)
         if len(payload) < MIN_SIZE:
             self._add_one(Kind.BLOB, ident, payload)
         else:
             self._add(Kind.BLOB, {ident: payload})
-        return BlobId(ident)
+        return ident
 
     def put_blobs(self, payloads: list[bytes]) -> list[BlobId]:
         """Store many byte strings in one go; their ids, in order."""
@@ -141,7 +142,6 @@ class PackWriter:
     def repeat_record(self, kind: Kind, payload: bytes) -> None:
         """Append a record to this pack even where another pack holds it, so that this one tells a whole story."""
         with self._lock:
-            self._begin_if_forked()
             ident = object_id(kind, payload)
             if ident not in self._entries:
                 self._entries[ident] = self._size
@@ -150,7 +150,6 @@ class PackWriter:
     def put_map(self, blob: BlobId, size: int, payload: bytes) -> None:
         """Admit a chunk map. Only for callers that streamed exactly these chunks and got the blob's id."""
         with self._lock:
-            self._begin_if_forked()
             if blob in self._entries or self.store.holds(blob):
                 return
             if len(payload) > MAX_PAYLOAD:
@@ -165,7 +164,6 @@ class PackWriter:
     def put_stored(self, chunks: list[tuple[bytes, int, memoryview | bytes]]) -> None:
         """Append blob entries ready made: (id, kind number, stored bytes), straight from where they lie."""
         with self._lock:
-            self._begin_if_forked()
             entries, held = self._entries, self.store.holds
             views: list[bytes | memoryview] = []
             fresh: dict[bytes, int] = {}
@@ -186,7 +184,8 @@ class PackWriter:
                 self._drain().append(views)
             entries.update(fresh)
             self._size = at
-            self._roll()
+            if at >= self._limit:
+                self.seal()
 
     def has_chunk(self, ident: bytes) -> bool:
         """Whether a chunk needs no storing any more. A hint: callable from any thread without the lock."""
@@ -207,14 +206,12 @@ class PackWriter:
     def flush(self) -> None:
         """Write out what is buffered: it survives the process from here on."""
         with self._lock:
-            self._begin_if_forked()
             if self._tail:
                 self._drained()
 
     def sync(self) -> None:
         """Make everything put so far durable, in the pack that stays open: it survives a power cut from here on."""
         with self._lock:
-            self._begin_if_forked()
             if not self._entries:
                 return
             file = self._drained()
@@ -227,7 +224,6 @@ class PackWriter:
     def seal(self) -> None:
         """Make everything put so far durable and visible to all; the next put begins another pack."""
         with self._lock:
-            self._begin_if_forked()
             if not self._entries:
                 return
             with storage_errors(f"write to {self.store.directory}"):
@@ -247,7 +243,7 @@ class PackWriter:
     def abort(self) -> None:
         """Forget everything put since the last seal or sync."""
         with self._lock:
-            if self._file is not None and self._process == os.getpid():
+            if self._file is not None:
                 self._file.drop()
             self._file = None
             self._reset()
@@ -260,7 +256,7 @@ class PackWriter:
             return None
         with self._lock:
             at = self._entries.get(key)
-            if at is None or self._process != os.getpid():
+            if at is None:
                 return None
             with storage_errors(f"read pack {self.store.directory}"):
                 file = self._with(at)
@@ -277,7 +273,7 @@ class PackWriter:
         taken: dict[bytes, bytes] = {}
         with self._lock:
             places = [(key, self._entries[key]) for key in keys if key in self._entries]
-            if not places or self._process != os.getpid():
+            if not places:
                 return taken
             with storage_errors(f"read pack {self.store.directory}"):
                 file = self._with(max(at for _, at in places))
@@ -311,7 +307,6 @@ class PackWriter:
         """Append the payloads that neither this writer nor the store holds. ``fresh``, which is used up, maps ids to
         payloads."""
         with self._lock:
-            self._begin_if_forked()
             entries = self._entries
             for known in [*(entries.keys() & fresh.keys()), *self.store.held(fresh)]:
                 fresh.pop(known, None)
@@ -332,19 +327,21 @@ class PackWriter:
     def _add_one(self, kind: Kind, ident: bytes, payload: bytes) -> None:
         """As :meth:`_add`, for one payload that is stored as it is."""
         with self._lock:
-            self._begin_if_forked()
-            if ident not in self._entries and not self.store.holds(ident):
-                self._entries[ident] = self._size
-                self._append([ENTRY.pack(kind, len(payload), ident), payload], ENTRY_SIZE + len(payload))
+            entries = self._entries
+            if ident not in entries and not self.store.holds(ident):
+                entries[ident] = self._size
+                length = len(payload)
+                self._append((ENTRY.pack(kind, length, ident), payload), ENTRY_SIZE + length)
 
-    def _append(self, parts: list[bytes], size: int) -> None:
+    def _append(self, parts: Iterable[bytes], size: int) -> None:
         self._tail += parts
         self._tail_size += size
         self._size += size
         if self._tail_size >= _BUFFER:
             with storage_errors(f"write to {self.store.directory}"):
                 self._drain()
-        self._roll()
+        if self._size >= self._limit:
+            self.seal()
 
     def _drained(self) -> AppendFile:
         """:meth:`_drain`, with an OSError as what it means."""
@@ -369,16 +366,15 @@ class PackWriter:
             self._tail_size = 0
         return self._file
 
-    def _roll(self) -> None:
-        if self._size >= self.store.limits.pack:
-            self.seal()
-
-    def _begin_if_forked(self) -> None:
-        """A forked child shares the parent's file and lock: it begins a pack of its own."""
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            self._file = None
-            self._reset()
+    def _part(self) -> None:
+        """Leave the file, and what is in it, to the process that forked this one: a pack of its own comes next."""
+        file, self._file = self._file, None
+        self._lock = threading.RLock()
+        self._reset()
+        if file is not None:
+            descriptor, file.descriptor = file.descriptor, -1
+            with suppress(OSError):
+                os.close(descriptor)
 
 
 def _squeeze(payloads: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
@@ -408,15 +404,9 @@ class _Heads(dict[int, bytes]):
         return head
 
 
-def _leave_files_to_the_parent() -> None:
+def _after_fork() -> None:
     for writer in list(_WRITERS):
-        if writer._file is not None:
-            writer._file.descriptor, descriptor = -1, writer._file.descriptor
-            writer._file = None
-            try:
-                os.close(descriptor)
-            except OSError:
-                continue
+        writer._part()
 
 
-os.register_at_fork(after_in_child=_leave_files_to_the_parent)
+os.register_at_fork(after_in_child=_after_fork)
