@@ -83,7 +83,7 @@ class Catalog:
     def wrote(self, log: RefLog, segment: Segment) -> None:
         """Take a segment that this process has just appended: it need not be read and parsed again."""
         with self.database.lock:
-            key = (log.project, log.domain)
+            key = log.scope
             self._written.setdefault(key, []).append(segment)
             self._writing[key] = log
             head = self._heads.get(key)
@@ -99,7 +99,7 @@ class Catalog:
     def recent(self, log: RefLog) -> Recent:
         """Names and tips of a log as of :meth:`head`, for writers of one name."""
         with self.database.lock:
-            key = (log.project, log.domain)
+            key = log.scope
             found = self._recent.get(key)
             if found is None or key not in self._heads:
                 # What waits must be in the tables: only what is at hand knows of it.
@@ -110,7 +110,7 @@ class Catalog:
     def head(self, log: RefLog) -> Position:
         """Where a log ends, as far as this process knows; what it wrote itself need not be taken in yet."""
         with self.database.lock:
-            key = (log.project, log.domain)
+            key = log.scope
             head = self._heads.get(key)
             waiting = self._written.get(key)
             if head is None or (waiting and (len(waiting) > _MANY or waiting[-1].time - waiting[0].time > _LATE)):
@@ -124,8 +124,8 @@ class Catalog:
         segments at a time. For writers of a few names.
         """
         with self.database.lock:
-            head = self._heads.get((log.project, log.domain))
-            waiting = self._waiting((log.project, log.domain))
+            head = self._heads.get(log.scope)
+            waiting = self._waiting(log.scope)
             if head is None or (waiting and not waiting.isdisjoint(map(collision_key, names))):
                 return self.catch_up(log, probe=False)
             return self.head(log)
@@ -146,7 +146,7 @@ class Catalog:
         were late.
         """
         with self.database.lock:
-            key = (log.project, log.domain)
+            key = log.scope
             self._asked[key] = log
             if not probe and key in self._heads and not self.database.lost:
                 return self._renewing(lambda: self._take_own(log, key), key)

@@ -40,7 +40,7 @@ class Recent:
         self._names: dict[str, dict[str, Declared]] = {}  # by what twins share
         self._new: set[str] = set()  # names of which the tables may know nothing: all there is of them is here
         self._tips: dict[tuple[str, Partition], VersionEntry | Row | None] = {}
-        self._literals: dict[tuple[str, Partition, str], str] = {}  # of versions that may wait
+        self._older: dict[tuple[str, Partition, str], bytes] = {}  # literals of versions before the tip that may wait
         self._asked = 0
         self._is_whole = False
 
@@ -74,9 +74,12 @@ class Recent:
 
     def version_is(self, name: str, partition: Partition, version: str) -> bytes | None:
         """The literal that a version name of an exact partition means, deleted or not."""
-        waiting = self._literals.get((name, partition, version))
-        if waiting is not None:
-            return bytes.fromhex(waiting)
+        tip = self._tips.get((name, partition))
+        if tip is not None and tip.version == version:
+            return _literal(tip)
+        older = self._older.get((name, partition, version))
+        if older is not None:
+            return older
         if name in self._new:
             return None
         number = self._refs.ref_number(Name(*self._scope, name), partition)
@@ -87,14 +90,18 @@ class Recent:
         any more then."""
         for entry in entries:
             if type(entry) is VersionEntry:
-                name, partition, version, literal, *_ = entry
+                name = entry.name
                 twins = self.twins(name)
                 if name not in twins:
                     twins[name] = Declared(name, None, None, None, None)
                     self._new.add(name)
-                self._tips[name, partition] = entry
-                self._literals[name, partition, version] = literal
-                self.size += 2
+                place = (name, entry.partition)
+                before = self._tips.get(place)
+                if before is not None:
+                    self._older[(*place, before.version)] = _literal(before)
+                    self.size += 1
+                self._tips[place] = entry
+                self.size += 1
             elif type(entry) is DeclareEntry:
                 name, keys, granularity, kind, description, _, _ = entry
                 twins = self.twins(name)
@@ -120,6 +127,11 @@ class Recent:
             self._names.setdefault(collision_key(one.name), {}).setdefault(one.name, one)
             self.size += 1
         self._is_whole = True
+
+
+def _literal(tip: VersionEntry | Row) -> bytes:
+    literal = tip.literal
+    return bytes.fromhex(literal) if isinstance(literal, str) else literal
 
 
 def _row(scope: tuple[str, str], entry: VersionEntry) -> Row:

@@ -42,12 +42,8 @@ class RefLog:
         self.project = check_project(project)
         self.domain = check_domain(domain)
         self.prefix = prefix
+        self.scope = (project, domain)
         self.directory = f"{prefix}/{project}/{domain}/"
-
-    @property
-    def scope(self) -> tuple[str, str]:
-        """The project and domain."""
-        return self.project, self.domain
 
     def path(self, number: int) -> str:
         """The file of a segment, as in ``refs/default/main/00000000000000000017.toml``."""

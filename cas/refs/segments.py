@@ -103,7 +103,7 @@ def _render(number: int, time: int, author: str, previous: str, entries: Sequenc
 
 def quote(text: str) -> str:
     """A TOML basic string."""
-    return f'"{text}"' if text.isalnum() else f'"{text.translate(_ESCAPE_TABLE)}"'
+    return f'"{text}"' if _needs_no_escape(text) else f'"{text.translate(_ESCAPE_TABLE)}"'
 
 
 def bare_or_quoted(key: str) -> str:
@@ -111,9 +111,8 @@ def bare_or_quoted(key: str) -> str:
     return key if key.isascii() and key.replace("_", "a").replace("-", "a").isalnum() else quote(key)
 
 
-def _needs_no_escape(texts: Iterable[str]) -> bool:
-    joined = "".join(texts)
-    return joined.isprintable() and '"' not in joined and "\\" not in joined
+def _needs_no_escape(text: str) -> bool:
+    return text.isprintable() and '"' not in text and "\\" not in text
 
 
 class _Writer:
@@ -146,7 +145,7 @@ class _Writer:
         if set(map(type, entries)) != {VersionEntry}:
             return None
         names, partitions, versions, literals, artifacts, spans, stamps, writes = zip(*entries, strict=True)
-        if len(set(spans)) > 1 or not _needs_no_escape(chain(names, versions)):
+        if len(set(spans)) > 1 or not _needs_no_escape("".join(chain(names, versions))):
             return None
         made = "" if spans[0] is None else f'span = "{spans[0]}"\n'
         parts: Iterable[str] = repeat("")
@@ -162,7 +161,7 @@ class _Writer:
 
     def _plain_partitions(self, partitions: Sequence[Partition]) -> list[str]:
         simple = [keys[0] for keys, time in partitions if time is None and len(keys) == 1]
-        if len(simple) == len(partitions) and _needs_no_escape(value for _, value in simple):
+        if len(simple) == len(partitions) and _needs_no_escape("".join([value for _, value in simple])):
             keys = {key: bare_or_quoted(key) for key in {key for key, _ in simple}}
             return [f'partitions = {{{keys[key]} = "{value}"}}\n' for key, value in simple]
         return [self._partition(partition) if partition != EMPTY else "" for partition in partitions]
@@ -197,11 +196,11 @@ class _Writer:
 
 def _single(number: int, time: int, author: str, previous: str, entry: VersionEntry) -> bytes:
     """As :func:`render`, for one entry that needs no check."""
+    check_stamp(entry.stamp)
     text = (
         f"cas = {FORMAT}\nsegment = {number}\ntime = {_stamp(check_stamp(time))}\n"
         f'author = {_author(author)}\nprevious = "{previous}"\n{_version(entry, _partition(entry.partition))}'
     )
-    check_stamp(entry.stamp)
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -56,10 +56,12 @@ def use(
 
 def current() -> Repository:
     """The repository in use, else the one found upward from the working directory. Raises NoRepository."""
+    found = current_or_none()
+    if found is not None:
+        return found
     from cas.repository.opening import open_repository
 
-    found = current_or_none()
-    return found if found is not None else use(open_repository())
+    return use(open_repository())
 
 
 def current_or_none() -> Repository | None:

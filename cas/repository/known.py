@@ -41,7 +41,7 @@ class Tells(Protocol):
 
     @property
     def fresh(self) -> bool:
-        """Whether every name of a large batch is new: nothing about it needs looking up."""
+        """Whether every name is surely new: nothing about it needs looking up."""
         ...
 
     def declared(self, name: Name) -> Declared | None:
@@ -73,11 +73,14 @@ class Tells(Protocol):
 class AtHand:
     """Answers about one name from what the catalog keeps at hand, for puts one by one."""
 
-    fresh = False
-
     def __init__(self, recent: Recent, name: Name) -> None:
-        self._recent = recent
-        self._twins = recent.twins(name.name)
+        self.recent = recent
+        self._twins = recent.twins(name.name)  # goes on being right, as ``recent`` does
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing is known of the name, nor of another that it could be confused with."""
+        return not self._twins
 
     def declared(self, name: Name) -> Declared | None:
         """What the log says of the name; None where it is new."""
@@ -92,16 +95,16 @@ class AtHand:
         return name.name not in self._twins
 
     def are_plainly_new(self) -> bool:
-        """Not asked of a single target."""
-        return False
+        """Whether the name has no twin, and is not there itself."""
+        return not self._twins
 
     def tip(self, target: Target) -> Row | None:
         """The version that a target's exact partition is at."""
-        return self._recent.tip(target.name.name, target.partition)
+        return self.recent.tip(target.name.name, target.partition) if self._twins else None
 
     def version_is(self, target: Target, tip: Row, version: str) -> bytes | None:  # noqa: ARG002 - as Known has it
         """The literal that a version name means."""
-        return self._recent.version_is(target.name.name, target.partition, version)
+        return self.recent.version_is(target.name.name, target.partition, version)
 
 
 class Known:
@@ -177,12 +180,12 @@ def check_names(known: Tells, targets: Sequence[Target], said: Mapping[Name, Sai
 
     Raises PartitionError on a key or time that the declaration lacks, RefNameCollision on a twin of another name.
     """
-    if not said and known.fresh and known.are_plainly_new() and set(map(itemgetter(1), targets)) == {EMPTY}:
+    if not said and known.fresh and known.are_plainly_new() and all(map(EMPTY.__eq__, map(itemgetter(1), targets))):
         return []
     if len(targets) == 1:
         (name, (pairs, time), _) = targets[0]
         grain = {Granularity.of_length(len(time))} if time else set()
-        only = _check(known, name, tuple([key for key, _ in pairs]), grain, said.get(name))
+        only = _check(known, name, tuple([key for key, _ in pairs]), grain, said.get(name) if said else None)
         return [only] if only else []
     shapes: dict[tuple[Name, tuple[str, ...], int], None] = {}
     for name, (pairs, time), _ in targets:

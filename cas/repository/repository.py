@@ -427,6 +427,7 @@ class Repository:
             if "session" in self.__dict__:
                 self.session.close()
             self.catalog.close()
+            self.store.close()
             for opened in ("remotes", "objects"):
                 if opened in self.__dict__:
                     getattr(self, opened).close()

@@ -175,9 +175,9 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         calls.check()
         literal_id = literal.id
         log = repository.log_of(name.project, name.domain)
-        tip = catalog.recent(log).tip(name.name, partition)  # a late look at the log is told by the append
+        known = AtHand(catalog.recent(log), name)  # a late look at the log is told by the append
         meta, kept = dict(metadata or {}), _cards(cards, writer)
-        artifact = _held(repository, tip, literal, meta, kept) or writer.put_record(
+        artifact = _held(repository, known.tip(target), literal, meta, kept) or writer.put_record(
             Kind.ARTIFACT, encode_record(literal, None, None, meta, kept)
         )
         session.make_durable()
@@ -185,8 +185,10 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         end: VersionEntry | Row | None = None
 
         def plan(stamps: Stamps) -> list[Entry]:
-            nonlocal artifact, end
-            known = AtHand(catalog.recent(log), name)
+            nonlocal artifact, end, known
+            recent = catalog.recent(log)
+            if recent is not known.recent:
+                known = AtHand(recent, name)
             new = check_names(known, (target,))
             # Somebody else may have put the same there meanwhile.
             artifact = _held(repository, known.tip(target), literal, meta, kept) or artifact
@@ -194,6 +196,8 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
             end = publishing.ending(catalog, known, wish, None, stamps, writes)
             if type(end) is not VersionEntry:
                 return []
+            if not new:
+                return [end]
             declared = publishing.declarations(new, stamps, writes)
             check_entries(declared)
             return [*declared, end]
