@@ -33,9 +33,8 @@ class Literal(NamedTuple):
     @property
     def id(self) -> LiteralId:
         """The literal's id, 32 bytes."""
-        hasher = _FRESH.copy()
-        hasher.update(_head(self.type, self.codec) + self.content)
-        return LiteralId(hasher.digest())
+        tag, codec, content, _ = self
+        return _FRESH.copy().update(_head(tag, codec) + content).digest()  # type: ignore[return-value]
 
     @property
     def array(self) -> list[object]:
