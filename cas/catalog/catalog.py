@@ -89,7 +89,7 @@ class Catalog:
             head = self._heads.get(key)
             if head is not None and head[:2] == (segment.number - 1, segment.previous):
                 stamp = segment.entries[-1].stamp if segment.entries else 0  # they are in order
-                self._heads[key] = (segment.number, segment.digest, max(head[2], stamp))
+                self._heads[key] = (segment.number, segment.digest, stamp if stamp > head[2] else head[2])
             else:
                 self._heads.pop(key, None)
             recent = self._recent.get(key)
@@ -98,8 +98,11 @@ class Catalog:
 
     def recent(self, log: RefLog) -> Recent:
         """Names and tips of a log as of :meth:`head`, for writers of one name."""
+        key = log.scope
+        found = self._recent.get(key)
+        if found is not None and key in self._heads:
+            return found
         with self.database.lock:
-            key = log.scope
             found = self._recent.get(key)
             if found is None or key not in self._heads:
                 # What waits must be in the tables: only what is at hand knows of it.
@@ -109,13 +112,12 @@ class Catalog:
 
     def head(self, log: RefLog) -> Position:
         """Where a log ends, as far as this process knows; what it wrote itself need not be taken in yet."""
-        with self.database.lock:
-            key = log.scope
-            head = self._heads.get(key)
-            waiting = self._written.get(key)
-            if head is None or (waiting and (len(waiting) > _MANY or waiting[-1].time - waiting[0].time > _LATE)):
-                return self.catch_up(log)
-            return head
+        key = log.scope
+        head = self._heads.get(key)
+        waiting = self._written.get(key)
+        if head is None or (waiting and (len(waiting) > _MANY or waiting[-1].time - waiting[0].time > _LATE)):
+            return self.catch_up(log)
+        return head
 
     def ready_for(self, log: RefLog, names: Iterable[str]) -> Position:
         """Where a log ends as far as this process knows, after which the tables are right about some names of it.

@@ -26,35 +26,42 @@ _FOLD = 1024
 _KEPT = 32_768
 
 
+class _Tail:
+    """Segments of a log that follow each other, and how many entries they have."""
+
+    __slots__ = ("log", "segments", "size")
+
+    def __init__(self, log: RefLog) -> None:
+        self.log = log
+        self.segments: list[Segment] = []
+        self.size = 0
+
+
 class Folding:
     """The last segments that this process wrote to each log, and the checkpoints that they make due."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tails: dict[tuple[str, str], tuple[RefLog, list[Segment]]] = {}
-        self._sizes: dict[tuple[str, str], int] = {}
+        self._tails: dict[tuple[str, str], _Tail] = {}
 
     def wrote(self, log: RefLog, segment: Segment) -> None:
         """Note a segment just written."""
         with self._lock:
-            key = log.scope
-            known = self._tails.get(key)
-            if known is None or known[1][-1].number + 1 != segment.number:
-                known = self._tails[key] = (log, [])
-                self._sizes[key] = 0
-            known[1].append(segment)
-            self._sizes[key] += len(segment.entries)
-            if self._sizes[key] >= _KEPT:
-                self._fold(log, known[1])
-                del self._tails[key]
+            tail = self._tails.get(log.scope)
+            if tail is None or tail.segments[-1].number + 1 != segment.number:
+                tail = self._tails[log.scope] = _Tail(log)
+            tail.segments.append(segment)
+            tail.size += len(segment.entries)
+            if tail.size >= _KEPT:
+                self._fold(log, tail.segments)
+                del self._tails[log.scope]
 
     def settle(self) -> None:
         """Write the checkpoints that are due; for when nothing more is written."""
         with self._lock:
-            for log, tail in self._tails.values():
-                self._fold(log, tail)
+            for tail in self._tails.values():
+                self._fold(tail.log, tail.segments)
             self._tails.clear()
-            self._sizes.clear()
 
     def _fold(self, log: RefLog, tail: list[Segment]) -> None:
         due = 1 << (tail[-1].number.bit_length() - 1)

@@ -36,15 +36,16 @@ class AppendFile:
         """Write the pieces; where that fails the file is as long as before."""
         try:
             if len(views) == 1:
+                written = len(views[0])
                 write_all(self.descriptor, views[0])
             else:
+                written = sum(map(len, views))
                 write_views(self.descriptor, views)
         except OSError:
             with suppress(OSError):
                 os.ftruncate(self.descriptor, self.size)
                 os.lseek(self.descriptor, self.size, os.SEEK_SET)
             raise
-        written = sum(map(len, views))
         self.size += written
         self._behind.wrote(written)
 

@@ -327,9 +327,8 @@ class PackWriter:
     def _add_one(self, kind: Kind, ident: bytes, payload: bytes) -> None:
         """As :meth:`_add`, for one payload that is stored as it is."""
         with self._lock:
-            entries = self._entries
-            if ident not in entries and not self.store.holds(ident):
-                entries[ident] = self._size
+            if ident not in self._entries and not self.store.holds(ident):
+                self._entries[ident] = self._size
                 length = len(payload)
                 self._append((ENTRY.pack(kind, length, ident), payload), ENTRY_SIZE + length)
 

@@ -135,7 +135,8 @@ class _Writer:
         for entry in entries:
             if type(entry) is VersionEntry:
                 partition = entry.partition
-                out.append(_version(entry, "" if partition is EMPTY else self._partition(partition)))
+                part = "" if partition is EMPTY else self._partition(partition)
+                out.append(_version(entry, part, _stamp(entry.stamp)))
             else:
                 out.append(f'{self._other(entry)}stamp = {_stamp(entry.stamp)}\nwrite = "{entry.write}"\n')
         return out
@@ -196,10 +197,12 @@ class _Writer:
 
 def _single(number: int, time: int, author: str, previous: str, entry: VersionEntry) -> bytes:
     """As :func:`render`, for one entry that needs no check."""
-    check_stamp(entry.stamp)
+    at = _stamp(check_stamp(time))
+    stamp = at if entry.stamp == time else _stamp(check_stamp(entry.stamp))
+    part = "" if entry.partition is EMPTY else _partition(entry.partition)
     text = (
-        f"cas = {FORMAT}\nsegment = {number}\ntime = {_stamp(check_stamp(time))}\n"
-        f'author = {_author(author)}\nprevious = "{previous}"\n{_version(entry, _partition(entry.partition))}'
+        f"cas = {FORMAT}\nsegment = {number}\ntime = {at}\n"
+        f'author = {_author(author)}\nprevious = "{previous}"\n{_version(entry, part, stamp)}'
     )
     try:
         return text.encode()
@@ -207,14 +210,14 @@ def _single(number: int, time: int, author: str, previous: str, entry: VersionEn
         raise RefSyntax("a text in an entry is not Unicode") from None
 
 
-def _version(entry: VersionEntry, part: str) -> str:
-    """The text of a version; ``part`` is that of its partition."""
-    name, _, version, literal, artifact, span, stamp, write = entry
+def _version(entry: VersionEntry, part: str, stamp: str) -> str:
+    """The text of a version; ``part`` is that of its partition, ``stamp`` of its stamp."""
+    name, _, version, literal, artifact, span, _, write = entry
     quoted = f'"{version}"' if version.isalnum() else quote(version)
     made = "" if span is None else f'span = "{span}"\n'
     return (
         f'\n[[version]]\nname = {quote(name)}\n{part}version = {quoted}\nliteral = "{literal}"\n'
-        f'artifact = "{artifact}"\n{made}stamp = {_stamp(stamp)}\nwrite = "{write}"\n'
+        f'artifact = "{artifact}"\n{made}stamp = {stamp}\nwrite = "{write}"\n'
     )
 
 
@@ -246,8 +249,6 @@ def _stamps(stamps: Sequence[int]) -> list[str]:
 
 
 def _partition(partition: Partition) -> str:
-    if partition is EMPTY:
-        return ""
     pairs = ", ".join(f"{bare_or_quoted(key)} = {quote(value)}" for key, value in partition.keys)
     keys = f"partitions = {{{pairs}}}\n" if pairs else ""
     return keys + _optional("time", partition.time)

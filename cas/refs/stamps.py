@@ -21,7 +21,7 @@ class Stamps:
     """Strictly increasing stamps, greater than ``after`` and not behind ``now`` (microseconds)."""
 
     def __init__(self, after: int, now: int) -> None:
-        self.last = max(after, now - 1)
+        self.last = after if after >= now else now - 1
 
     def next(self) -> int:
         """The next stamp."""

@@ -74,8 +74,12 @@ class AtHand:
     """Answers about one name from what the catalog keeps at hand, for puts one by one."""
 
     def __init__(self, recent: Recent, name: Name) -> None:
-        self.recent = recent
-        self._twins = recent.twins(name.name)  # goes on being right, as ``recent`` does
+        self._recent, self._added = recent, recent.added
+        self._twins = recent.twins(name.name)
+
+    def is_right(self, recent: Recent) -> bool:
+        """Whether that is still what is at hand, and nothing was written since."""
+        return recent is self._recent and recent.added == self._added
 
     @property
     def fresh(self) -> bool:
@@ -100,11 +104,11 @@ class AtHand:
 
     def tip(self, target: Target) -> Row | None:
         """The version that a target's exact partition is at."""
-        return self.recent.tip(target.name.name, target.partition) if self._twins else None
+        return self._recent.tip(target.name.name, target.partition) if self._twins else None
 
     def version_is(self, target: Target, tip: Row, version: str) -> bytes | None:  # noqa: ARG002 - as Known has it
         """The literal that a version name means."""
-        return self.recent.version_is(target.name.name, target.partition, version)
+        return self._recent.version_is(target.name.name, target.partition, version)
 
 
 class Known:

@@ -123,12 +123,15 @@ def ending(  # noqa: PLR0917 - once for each put of a batch
     current = earlier or tip
     if current is not None and _holds(current, wish) and (named is None or named == current.version):
         return current
-    version = named or _version_for(known, wish, tip)
+    digits = literal.hex()
     if named is not None:
+        version = named
         check_free(catalog, wish, earlier, is_new=known.is_new(name))
+    else:
+        version = digits[:DEFAULT_VERSION_DIGITS] if tip is None else _version_for(known, wish, tip)
     made_by = span.hex() if span else None
     stamp, write = stamps.next(), writes.next()
-    return VersionEntry(name.name, partition, version, literal.hex(), artifact.hex(), made_by, stamp, write)
+    return VersionEntry(name.name, partition, version, digits, artifact.hex(), made_by, stamp, write)
 
 
 def _fresh_entries(wishes: Sequence[Wish], stamps: Stamps, writes: WriteIds) -> list[VersionEntry] | None:
@@ -158,13 +161,11 @@ def _holds(current: VersionEntry | Row, wish: Wish) -> bool:
     return (bytes.fromhex(artifact) if isinstance(artifact, str) else artifact) == wish.artifact
 
 
-def _version_for(known: Tells, wish: Wish, tip: Row | None) -> str:
-    """The version name for a put that gave none: the tip's where it holds the same literal, else the default one."""
-    if tip is not None and tip.literal == wish.literal:
+def _version_for(known: Tells, wish: Wish, tip: Row) -> str:
+    """The version name for a put that gave none: the tip's where it holds the same literal, else the first digits of
+    its id."""
+    if tip.literal == wish.literal:
         return tip.version
-    version = default_version(wish.literal)
-    if tip is None:
-        return version
     # Two literals that share twelve digits: take more of them.
     for length in range(DEFAULT_VERSION_DIGITS, 65, 4):
         version = wish.literal.hex()[:length]

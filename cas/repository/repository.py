@@ -134,10 +134,8 @@ class Repository:
         Content that the ref holds already makes no new version. ``replace`` settles a version of two contents.
         Raises RefSyntax, UnknownType, PartitionError, VersionConflict; nothing is published then.
         """
-        if allow_pickle:
-            self._check_pickle(allow_pickle)
-        if metadata is not None:
-            transaction.check_metadata(metadata)
+        self._check_pickle(allow_pickle)
+        transaction.check_metadata(metadata)
         target = publishing.target(ref, self.project, self.domain, version)
         if replace:
             settling.settle(self, value, target, allow_pickle=allow_pickle)
@@ -427,8 +425,7 @@ class Repository:
             if "session" in self.__dict__:
                 self.session.close()
             self.catalog.close()
-            self.store.close()
-            for opened in ("remotes", "objects"):
+            for opened in ("store", "remotes", "objects"):
                 if opened in self.__dict__:
                     getattr(self, opened).close()
 

@@ -176,7 +176,8 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         literal_id = literal.id
         log = repository.log_of(name.project, name.domain)
         known = AtHand(catalog.recent(log), name)  # a late look at the log is told by the append
-        meta, kept = dict(metadata or {}), _cards(cards, writer)
+        meta = dict(metadata) if metadata else {}
+        kept = _cards(cards, writer) if cards else {}
         artifact = _held(repository, known.tip(target), literal, meta, kept) or writer.put_record(
             Kind.ARTIFACT, encode_record(literal, None, None, meta, kept)
         )
@@ -187,7 +188,7 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         def plan(stamps: Stamps) -> list[Entry]:
             nonlocal artifact, end, known
             recent = catalog.recent(log)
-            if recent is not known.recent:
+            if not known.is_right(recent):
                 known = AtHand(recent, name)
             new = check_names(known, (target,))
             # Somebody else may have put the same there meanwhile.

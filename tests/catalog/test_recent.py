@@ -74,7 +74,7 @@ def test_two_literals_that_share_twelve_digits_are_told_apart_at_hand(repo):
     version = repo.resolve("n").version
     recent = repo.catalog.recent(log)
     assert recent.version_is("n", Partition.of({}), version).hex() == repo.resolve("n").literal_id
-    recent._older["n", Partition.of({}), repo.put(2, "m").version] = b"\xff" * 32  # another content has that name
+    recent._older["n", repo.put(2, "m").version] = b"\xff" * 32  # another content has that name
     assert len(repo.put(2, "n").version) == 16
 
 

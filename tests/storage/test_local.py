@@ -150,7 +150,7 @@ def test_a_directory_made_anew_is_written_to_and_not_the_one_that_was_kept_open(
 def _open_below(directory: Path) -> list[str]:
     """What this process has open there; nothing can be said where the system does not tell."""
     open_files = Path("/proc/self/fd")
-    links = [os.readlink(one) for one in open_files.iterdir() if one.is_symlink()] if open_files.is_dir() else []
+    links = [str(one.readlink()) for one in open_files.iterdir() if one.is_symlink()] if open_files.is_dir() else []
     return [link for link in links if link.startswith(f"{directory}/")]
 
 
