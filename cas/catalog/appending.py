@@ -27,7 +27,7 @@ def append(
     now: Callable[[], int],
     asks: bool = True,
     checked: bool = False,
-    ready: Callable[[], object] = lambda: None,
+    ready: Callable[[], object] | None = None,
 ) -> Segment | None:
     """Publish what ``plan`` gives as the log's next segment, and return that; nothing where it gives nothing.
 

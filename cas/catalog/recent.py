@@ -90,9 +90,8 @@ class Recent:
         self.added += 1
         for entry in entries:
             if type(entry) is VersionEntry:
-                name = entry.name
-                self._add_name(name)
-                place = _place(name, entry.partition)
+                self._add_name(entry.name)
+                place = _place(entry.name, entry.partition)
                 before = self._tips.get(place)
                 if before is not None:
                     self._older[place, before.version] = _literal(before)
@@ -111,7 +110,9 @@ class Recent:
     def _add_name(self, name: str) -> None:
         """Add a name that was just written, if it is new."""
         key = collision_key(name)
-        found = self._sharing(key)
+        found = self._names.get(key)
+        if found is None and not self._is_whole:
+            found = self._sharing(key)
         if found == name or (type(found) is dict and name in found):
             return
         self._names[key] = self.twins(name) | {name: _undeclared(name)} if found else name

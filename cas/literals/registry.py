@@ -80,10 +80,11 @@ class Registry:
 
     def of_type(self, kind: type) -> Codec | None:
         """The codec for values of a type: by exact type, then by its bases in their order; None without one."""
-        if kind not in self._found:
+        found = self._found.get(kind)
+        if found is None and kind not in self._found:
             entry = self._search(kind)
-            self._found[kind] = None if entry is None else entry.load()
-        return self._found[kind]
+            found = self._found[kind] = None if entry is None else entry.load()
+        return found
 
     def of_tag(self, tag: str, version: int) -> Codec:
         """The codec that reads a stored type. Raises CodecError or UnsupportedFormat."""

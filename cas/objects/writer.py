@@ -56,7 +56,8 @@ class PackWriter:
         self._maps: set[bytes] = set()
         self._mapped: set[int] = set()
         self._tail: list[bytes] = []
-        self._size = len(MAGIC)  # of the pack, with what is in the tail
+        self.size = len(MAGIC)
+        """The bytes of the pack being written, with what is in the tail."""
         self._tail_size = 0
         self.replaced: tuple[str, ...] = ()
 
@@ -144,7 +145,7 @@ class PackWriter:
         with self._lock:
             ident = object_id(kind, payload)
             if ident not in self._entries:
-                self._entries[ident] = self._size
+                self._entries[ident] = self.size
                 self._append([ENTRY.pack(kind, len(payload), ident), payload], ENTRY_SIZE + len(payload))
 
     def put_map(self, blob: BlobId, size: int, payload: bytes) -> None:
@@ -154,7 +155,7 @@ class PackWriter:
                 return
             if len(payload) > MAX_PAYLOAD:
                 raise LimitExceeded(f"blob {blob.hex()}: {size} bytes are more than a chunk map can list")
-            at = self._size
+            at = self.size
             self._entries[blob] = at
             self._maps.add(blob)
             self._mapped.add(size)
@@ -167,7 +168,7 @@ class PackWriter:
             entries, held = self._entries, self.store.holds
             views: list[bytes | memoryview] = []
             fresh: dict[bytes, int] = {}
-            at = self._size
+            at = self.size
             for ident, number, stored in chunks:
                 if ident in fresh or (ident in entries and ident not in self._maps) or held(ident, Kind.BLOB):
                     continue
@@ -183,7 +184,7 @@ class PackWriter:
             with storage_errors(f"write to {self.store.directory}"):
                 self._drain().append(views)
             entries.update(fresh)
-            self._size = at
+            self.size = at
             if at >= self._limit:
                 self.seal()
 
@@ -196,25 +197,20 @@ class PackWriter:
         """The file being written, where one was begun."""
         return None if self._file is None else self._file.path
 
-    @property
-    def size(self) -> int:
-        """The bytes of the pack being written."""
-        return self._size
-
     # --- making it last --------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Write out what is buffered: it survives the process from here on."""
         with self._lock:
             if self._tail:
-                self._drained()
+                self._drain()
 
     def sync(self) -> None:
         """Make everything put so far durable, in the pack that stays open: it survives a power cut from here on."""
         with self._lock:
             if not self._entries:
                 return
-            file = self._drained()
+            file = self._drain()
             try:
                 file.sync()
             except OSError as error:
@@ -319,7 +315,7 @@ class PackWriter:
             else:
                 of_length = _Heads(kind)
                 heads, stored = [of_length[size] for size in sizes], list(fresh.values())
-            ends = accumulate([size + ENTRY_SIZE for size in sizes], initial=self._size)
+            ends = accumulate([size + ENTRY_SIZE for size in sizes], initial=self.size)
             entries.update(zip(fresh, ends, strict=False))
             parts = list(chain.from_iterable(zip(heads, fresh, stored, strict=True)))
             self._append(parts, sum(sizes) + ENTRY_SIZE * len(sizes))
@@ -328,41 +324,36 @@ class PackWriter:
         """As :meth:`_add`, for one payload that is stored as it is."""
         with self._lock:
             if ident not in self._entries and not self.store.holds(ident):
-                self._entries[ident] = self._size
+                self._entries[ident] = self.size
                 length = len(payload)
                 self._append((ENTRY.pack(kind, length, ident), payload), ENTRY_SIZE + length)
 
     def _append(self, parts: Iterable[bytes], size: int) -> None:
         self._tail += parts
         self._tail_size += size
-        self._size += size
+        self.size += size
         if self._tail_size >= _BUFFER:
-            with storage_errors(f"write to {self.store.directory}"):
-                self._drain()
-        if self._size >= self._limit:
+            self._drain()
+        if self.size >= self._limit:
             self.seal()
-
-    def _drained(self) -> AppendFile:
-        """:meth:`_drain`, with an OSError as what it means."""
-        try:
-            return self._drain()
-        except StorageError:
-            raise
-        except OSError as error:
-            raise typed(f"write to {self.store.directory}", error) from error
 
     def _with(self, at: int) -> AppendFile:
         """The file, in which the entry that begins there is written: on a full disk what was written can be read."""
         return self._file if self._file is not None and at < self._file.size else self._drain()
 
     def _drain(self) -> AppendFile:
-        """Write the tail; the file. After an OSError the tail is still there."""
-        if self._file is None:
-            self._file = AppendFile(self.store.directory)
-        if self._tail:
-            self._file.append([b"".join(self._tail)])
-            self._tail = []
-            self._tail_size = 0
+        """Write the tail; the file. After StorageFull or StorageError the tail is still there."""
+        try:
+            if self._file is None:
+                self._file = AppendFile(self.store.directory)
+            if self._tail:
+                self._file.append([b"".join(self._tail)])
+                self._tail = []
+                self._tail_size = 0
+        except StorageError:
+            raise
+        except OSError as error:
+            raise typed(f"write to {self.store.directory}", error) from error
         return self._file
 
     def _part(self) -> None:

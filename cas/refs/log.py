@@ -87,7 +87,7 @@ class RefLog:
         author: str,
         time: int,
         checked: bool = False,
-        ready: Callable[[], object] = lambda: None,
+        ready: Callable[[], object] | None = None,
     ) -> Segment | None:
         """Create segment ``number`` after the one whose digest is ``previous``; None if another writer was first.
 
@@ -97,7 +97,8 @@ class RefLog:
         """
         segment, content = segments.make(number, time, author, previous, entries, checked=checked)
         path = self.path(number)
-        ready()
+        if ready is not None:
+            ready()
         # "Exists" may be the answer to our own request sent twice: write ids make our bytes unique, so compare.
         if not self.store.create(path, content) and self.store.read(path) != content:
             return None

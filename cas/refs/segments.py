@@ -58,10 +58,11 @@ def make(
     number: int, time: int, author: str, previous: str, entries: Iterable[Entry], *, checked: bool = False
 ) -> tuple[Segment, bytes]:
     """A segment and its bytes, as :func:`render`."""
-    kept = tuple(in_order(entries))
+    kept = tuple(entries)
     if checked and len(kept) == 1 and type(kept[0]) is VersionEntry:
         content = _single(number, time, author, previous, kept[0])
     else:
+        kept = tuple(in_order(kept))
         content = _render(number, time, author, previous, kept, checked=checked)
     return Segment(number, time, author, previous, kept, digest(content)), content
 
@@ -103,7 +104,9 @@ def _render(number: int, time: int, author: str, previous: str, entries: Sequenc
 
 def quote(text: str) -> str:
     """A TOML basic string."""
-    return f'"{text}"' if _needs_no_escape(text) else f'"{text.translate(_ESCAPE_TABLE)}"'
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return f'"{text.translate(_ESCAPE_TABLE)}"'
 
 
 def bare_or_quoted(key: str) -> str:

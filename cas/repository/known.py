@@ -76,15 +76,11 @@ class AtHand:
     def __init__(self, recent: Recent, name: Name) -> None:
         self._recent, self._added = recent, recent.added
         self._twins = recent.twins(name.name)
+        self.fresh = not self._twins
 
     def is_right(self, recent: Recent) -> bool:
         """Whether that is still what is at hand, and nothing was written since."""
         return recent is self._recent and recent.added == self._added
-
-    @property
-    def fresh(self) -> bool:
-        """Whether nothing is known of the name, nor of another that it could be confused with."""
-        return not self._twins
 
     def declared(self, name: Name) -> Declared | None:
         """What the log says of the name; None where it is new."""

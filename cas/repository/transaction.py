@@ -178,9 +178,8 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
         known = AtHand(catalog.recent(log), name)  # a late look at the log is told by the append
         meta = dict(metadata) if metadata else {}
         kept = _cards(cards, writer) if cards else {}
-        artifact = _held(repository, known.tip(target), literal, meta, kept) or writer.put_record(
-            Kind.ARTIFACT, encode_record(literal, None, None, meta, kept)
-        )
+        held = None if known.fresh else _held(repository, known.tip(target), literal, meta, kept)
+        artifact = held or writer.put_record(Kind.ARTIFACT, encode_record(literal, None, None, meta, kept))
         session.make_durable()
         writes = WriteIds()
         end: VersionEntry | Row | None = None
@@ -191,8 +190,8 @@ def _publish_one(repository: Repository, put: Put, *, allow_pickle: bool) -> Art
             if not known.is_right(recent):
                 known = AtHand(recent, name)
             new = check_names(known, (target,))
-            # Somebody else may have put the same there meanwhile.
-            artifact = _held(repository, known.tip(target), literal, meta, kept) or artifact
+            if not known.fresh:  # somebody else may have put the same there meanwhile
+                artifact = _held(repository, known.tip(target), literal, meta, kept) or artifact
             wish = Wish(target, literal_id, artifact, None)
             end = publishing.ending(catalog, known, wish, None, stamps, writes)
             if type(end) is not VersionEntry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any, Generic, TypeVar
 
@@ -15,10 +16,8 @@ class Stack(Generic[Span]):
 
     def __init__(self, name: str) -> None:
         self._spans: ContextVar[tuple[Span, ...]] = ContextVar(name, default=())
-
-    def all(self) -> tuple[Span, ...]:
+        self.all: Callable[[], tuple[Span, ...]] = self._spans.get
         """The open spans, innermost first."""
-        return self._spans.get()
 
     def push(self, span: Span) -> Token[tuple[Span, ...]]:
         """Enter a span; the token leaves it again."""
