@@ -15,6 +15,7 @@ from cas.objects.ids import BlobId, Kind, ObjectId, TreeId
 from cas.objects.limits import Limits
 from cas.objects.maps import ChunkMap
 from cas.objects.packs import ENTRY, ENTRY_SIZE, Pack, open_pack, rescan
+from cas.objects.sieve import Sieves
 from cas.storage.durable import storage_errors
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class ObjectStore:
         self._writers: tuple[PackWriter, ...] = ()
         self._listed = False
         self._calm: tuple[Pack, ...] | None = None  # packs among which a merge found nothing to do
+        self._sieves = Sieves()
         self.fetch_missing = fetch_missing
         self.elsewhere = elsewhere
 
@@ -78,6 +80,7 @@ class ObjectStore:
             writer.abort()
         with self._lock:
             self._packs, self._names, self._writers, self._listed = (), frozenset(), (), False
+            self._sieves.let_go()
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -332,7 +335,10 @@ class ObjectStore:
 
     def holds(self, key: bytes, kind: Kind | None = None) -> bool:
         """Whether a sealed pack holds a key, as far as known."""
-        for pack in self._packs if self._listed else self.packs:
+        packs = self._packs if self._listed else self.packs
+        if not packs or ((sieve := self._sieves.of(packs)) is not None and not sieve.may_hold(key)):
+            return False
+        for pack in packs:
             at = pack.find(key)
             if at >= 0 and (kind is None or pack.kind(at) is kind):
                 return True
@@ -356,9 +362,9 @@ class ObjectStore:
         For each pack the shorter way: asking for each key, or passing over the prefixes of the pack's.
         """
         held: set[bytes] = set()
-        packs = self.packs
-        if not packs or not keys:
+        if not (packs := self.packs) or not keys:
             return held
+        keys = sieve.sift(keys) if (sieve := self._sieves.of(packs, len(keys))) else keys
         by_prefix: dict[int, bytes] = {}
         for pack in packs:
             if len(pack) > 12 * len(keys):
@@ -388,6 +394,7 @@ class ObjectStore:
         with self._lock:
             self._packs = tuple(pack for pack in self._packs if pack.name not in names)
             self._names -= names
+            self._sieves.let_go()
 
     def forget(self, writer: PackWriter) -> None:
         """Let go of a writer that is done."""
