@@ -112,6 +112,7 @@ class Catalog:
 
     def head(self, log: RefLog) -> Position:
         """Where a log ends, as far as this process knows; what it wrote itself need not be taken in yet."""
+        # Without the lock: what these say was so when they were asked, and whoever appends is told if it no longer is.
         key = log.scope
         head = self._heads.get(key)
         waiting = self._written.get(key)

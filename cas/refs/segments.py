@@ -104,9 +104,7 @@ def _render(number: int, time: int, author: str, previous: str, entries: Sequenc
 
 def quote(text: str) -> str:
     """A TOML basic string."""
-    if text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
-    return f'"{text.translate(_ESCAPE_TABLE)}"'
+    return f'"{text}"' if _needs_no_escape(text) else f'"{text.translate(_ESCAPE_TABLE)}"'
 
 
 def bare_or_quoted(key: str) -> str:
