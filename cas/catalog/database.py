@@ -12,6 +12,7 @@ from typing import Any
 
 from cas.catalog.schema import SCHEMA, SCHEMA_VERSION
 from cas.errors import StorageError, UsageError
+from cas.forking import Releasable, never_collect
 
 __all__ = ["CatalogDamaged", "Database"]
 
@@ -32,6 +33,7 @@ _PAGE = 1000
 
 class _Cursor(sqlite3.Cursor):
     """Tells its connection of damage. A page is read when a row of it is asked for, so that any of these may find it.
+    One thread at a time is within SQLite: so a fork can keep all others out.
 
     A resolve asks half a dozen questions: hence no wrapper around wrappers, and rows that come a thousand at a time.
     """
@@ -41,7 +43,8 @@ class _Cursor(sqlite3.Cursor):
     def fetchone(self) -> Any:
         """As its base has it."""
         try:
-            return _fetch_one(self)
+            with self.connection.busy:
+                return _fetch_one(self)
         except sqlite3.DatabaseError as error:
             self.connection.seen(error)
             raise
@@ -49,7 +52,8 @@ class _Cursor(sqlite3.Cursor):
     def fetchall(self) -> list[Any]:
         """As its base has it."""
         try:
-            return _fetch_all(self)
+            with self.connection.busy:
+                return _fetch_all(self)
         except sqlite3.DatabaseError as error:
             self.connection.seen(error)
             raise
@@ -57,7 +61,8 @@ class _Cursor(sqlite3.Cursor):
     def fetchmany(self, size: int | None = _PAGE) -> list[Any]:
         """As its base has it."""
         try:
-            return _fetch_many(self, size)
+            with self.connection.busy:
+                return _fetch_many(self, size)
         except sqlite3.DatabaseError as error:
             self.connection.seen(error)
             raise
@@ -72,11 +77,16 @@ class _Connection(sqlite3.Connection):
 
     on_damage: Callable[[sqlite3.DatabaseError], None] | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.busy = threading.RLock()
+        super().__init__(*arguments, **options)
+
     # The base's own ways make a cursor of the base.
     def execute(self, sql: str, parameters: Any = ()) -> Any:
         """As its base has it."""
         try:
-            return _execute(self.cursor(_Cursor), sql, parameters)
+            with self.busy:
+                return _execute(self.cursor(_Cursor), sql, parameters)
         except sqlite3.DatabaseError as error:
             self.seen(error)
             raise
@@ -84,7 +94,8 @@ class _Connection(sqlite3.Connection):
     def executemany(self, sql: str, parameters: Any) -> Any:
         """As its base has it."""
         try:
-            return _execute_many(self.cursor(_Cursor), sql, parameters)
+            with self.busy:
+                return _execute_many(self.cursor(_Cursor), sql, parameters)
         except sqlite3.DatabaseError as error:
             self.seen(error)
             raise
@@ -108,7 +119,7 @@ class Database:
         self._path = path
         self._owner = owner
         self.lost = False
-        self._connection: sqlite3.Connection | None = self._open()
+        self._connection: _Connection | None = self._open()
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -117,7 +128,7 @@ class Database:
             raise UsageError("the repository is closed", hint="open it again: cas.open(…)")
         return self._connection
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> _Connection:
         if self._path is not None:
             try:
                 return self._fitting(self._path)
@@ -129,7 +140,7 @@ class Database:
                     return self._fitting(self._path)
         return self._fitting(":memory:")
 
-    def _fitting(self, path: str) -> sqlite3.Connection:
+    def _fitting(self, path: str) -> _Connection:
         connection = sqlite3.connect(
             path, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=256, factory=_Connection
         )
@@ -193,33 +204,61 @@ class Database:
     def writing(self, *, many: bool = False) -> Iterator[sqlite3.Connection]:
         """One write transaction, also against other processes; of very ``many`` rows, perhaps."""
         with self.lock:
-            if many:
-                self.connection.execute(f"PRAGMA cache_size = -{_BULK}")
-            self.connection.execute("BEGIN IMMEDIATE")
+            connection = self._begun()
             try:
-                yield self.connection
-                self.connection.execute("COMMIT")
+                if many:
+                    connection.execute(f"PRAGMA cache_size = -{_BULK}")
+                yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
             finally:
                 if many:
-                    self.connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+                    connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+
+    def _begun(self) -> sqlite3.Connection:
+        """A connection within a write transaction.
+
+        One that another thread is reading from shows what was there when that began; it cannot write once another
+        process has (SQLITE_BUSY_SNAPSHOT). The reader keeps it to the end then, and a new one takes its place.
+        """
+        connection = self.connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or self._path is None:
+                raise
+            connection = self._connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+        return connection
 
     def renew(self, *, in_memory: bool) -> None:
         """Begin with empty tables: in the place of a damaged file, or in memory where the file cannot be written."""
         with self.lock:
-            self.close()
+            # What other threads still ask of the old connection they may ask to the end; the last one closes it.
             if in_memory:
                 self._path = None
             self.lost = False
             self._connection = self._open()
 
     def reopen(self) -> None:
-        """A connection of its own, for a process just forked: SQLite's must not be shared across fork."""
+        """A connection of its own, for a process just forked. The parent's must not even be closed here
+        (https://sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_)."""
+        if self._connection is not None:
+            never_collect(self._connection)
         self.lock = threading.RLock()
         self._connection = self._open()
+
+    def hold(self, patience: float) -> list[Releasable]:
+        """Keep the other threads out of SQLite while this one forks, and return what to release afterwards.
+
+        Whoever is forked in the middle of a write finds the file locked for ever, by a thread that it has not; and in
+        the middle of a call SQLite's own locks. Waits so many seconds at most for each lock.
+        """
+        locks = [self.lock, *([self._connection.busy] if self._connection is not None else [])]
+        return [lock for lock in locks if lock.acquire(timeout=patience)]
 
     def close(self) -> None:
         """Close the connection."""

@@ -21,7 +21,7 @@ from cas.errors import (
     StorageError,
     StorageFull,
 )
-from cas.remotes.backends.forks import never_collect
+from cas.forking import never_collect
 from cas.remotes.faults import RETRIED, UNCERTAIN, Fault, fault_of, reason
 from cas.remotes.retry import Retry
 from cas.remotes.urls import redact

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cas.errors import CasError
-from cas.lazy import late
+from cas.forking import Releasable, never_collect
 
 if TYPE_CHECKING:
-    from cas.remotes.backends import forks
     from cas.repository.repository import Repository
-else:
-    (forks,) = late("cas.remotes.backends", "forks")
 
 __all__ = ["remember"]
 
+_PATIENCE = 10.0  # seconds that a fork waits for another thread's question or write
 _OPEN: weakref.WeakSet[Repository] = weakref.WeakSet()
+_held: dict[int, list[Releasable]] = {}  # while a thread forks, by its number
 
 
 def remember(repository: Repository) -> None:
@@ -27,10 +27,22 @@ def remember(repository: Repository) -> None:
     _OPEN.add(repository)
 
 
+def _before_fork() -> None:
+    held = _held[threading.get_ident()] = []
+    for repository in list(_OPEN):
+        held += repository.catalog.database.hold(_PATIENCE)
+
+
+def _after_fork_in_parent() -> None:
+    for lock in reversed(_held.pop(threading.get_ident(), [])):
+        lock.release()
+
+
 def _after_fork() -> None:
+    _held.clear()
     for repository in list(_OPEN):
         if "remotes" in repository.__dict__:
-            forks.never_collect(repository.remotes)
+            never_collect(repository.remotes)
         repository._forked()
 
 
@@ -41,5 +53,5 @@ def _at_exit() -> None:
             repository.close()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
 atexit.register(_at_exit)

@@ -11,7 +11,7 @@ import selectors
 import weakref
 from typing import Any
 
-__all__ = ["never_collect", "part_from"]
+__all__ = ["part_from"]
 
 _LOOPS: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -19,13 +19,6 @@ _LOOPS: weakref.WeakSet[Any] = weakref.WeakSet()
 def part_from(loop: Any) -> None:
     """Let forked children leave the poll of an event loop alone; theirs goes on a poll of its own."""
     _LOOPS.add(loop)
-
-
-def never_collect(parents: object) -> None:
-    """Keep what is the parent's to the very end of a child, its interpreter's shutdown included."""
-    import ctypes  # only a forked child comes here
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(parents))
 
 
 def _part() -> None:
