@@ -77,7 +77,7 @@ class Revision(NamedTuple):
 _PLAIN = re.compile(r"([\w.+-]+)(?:@([\w=,.:+-]+))?(?:#([\w.+-]+))?", re.ASCII)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Revision:
     """The revision that a text, or a ``flyte://`` address, names.
 
