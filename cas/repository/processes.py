@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cas.errors import CasError
-from cas.forking import Releasable, never_collect
+from cas.forking import Releasable, never_collect, settle_imports
 
 if TYPE_CHECKING:
     from cas.repository.repository import Repository
@@ -31,6 +31,8 @@ def _before_fork() -> None:
     held = _held[threading.get_ident()] = []
     for repository in list(_OPEN):
         held += repository.catalog.database.hold(_PATIENCE)
+    if threading.active_count() > 1:
+        settle_imports(_PATIENCE)
 
 
 def _after_fork_in_parent() -> None:
