@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -77,8 +77,8 @@ class _Connection(sqlite3.Connection):
 
     on_damage: Callable[[sqlite3.DatabaseError], None] | None = None
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.busy = threading.RLock()
+    def __init__(self, busy: AbstractContextManager[Any], *arguments: Any, **options: Any) -> None:
+        self.busy = busy
         super().__init__(*arguments, **options)
 
     # The base's own ways make a cursor of the base.
@@ -116,6 +116,7 @@ class Database:
 
     def __init__(self, path: str | None, owner: str) -> None:
         self.lock = threading.RLock()
+        self._busy = threading.RLock()  # while a thread is within SQLite, by whichever connection
         self._path = path
         self._owner = owner
         self.lost = False
@@ -141,8 +142,13 @@ class Database:
         return self._fitting(":memory:")
 
     def _fitting(self, path: str) -> _Connection:
-        connection = sqlite3.connect(
-            path, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=256, factory=_Connection
+        connection: _Connection = sqlite3.connect(  # type: ignore[call-overload]  # typeshed wants a class as factory
+            path,
+            timeout=60,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            factory=partial(_Connection, self._busy),
         )
         try:
             row = None
@@ -248,7 +254,7 @@ class Database:
         (https://sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_)."""
         if self._connection is not None:
             never_collect(self._connection)
-        self.lock = threading.RLock()
+        self.lock, self._busy = threading.RLock(), threading.RLock()
         self._connection = self._open()
 
     def hold(self, patience: float) -> list[Releasable]:
@@ -257,8 +263,7 @@ class Database:
         Whoever is forked in the middle of a write finds the file locked for ever, by a thread that it has not; and in
         the middle of a call SQLite's own locks. Waits so many seconds at most for each lock.
         """
-        locks = [self.lock, *([self._connection.busy] if self._connection is not None else [])]
-        return [lock for lock in locks if lock.acquire(timeout=patience)]
+        return [lock for lock in (self.lock, self._busy) if lock.acquire(timeout=patience)]
 
     def close(self) -> None:
         """Close the connection."""

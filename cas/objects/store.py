@@ -294,7 +294,7 @@ class ObjectStore:
 
     def merge(self) -> int:
         """Merge packs where many of one size have piled up; how many went away."""
-        packs = self._packs if self._listed else self.packs
+        packs = self.packs
         if packs is self._calm:
             return 0
         from cas.objects.merge import merge

@@ -96,7 +96,7 @@ class AtHand:
 
     def are_plainly_new(self) -> bool:
         """Whether the name has no twin, and is not there itself."""
-        return not self._twins
+        return self.fresh
 
     def tip(self, target: Target) -> Row | None:
         """The version that a target's exact partition is at."""
