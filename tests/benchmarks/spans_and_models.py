@@ -210,7 +210,7 @@ def grown(directory: str, count: int) -> dict[str, float]:
     took["make"], root = timed(lambda: fan_out(count))
     took["first"] = timed(lambda: cas.read_child_spans(root))[0]
     took["children"] = median(timed(lambda: cas.read_child_spans(root))[0] for _ in range(20))
-    took["descendants"] = median(timed(lambda: cas.read_descendant_spans(root))[0] for _ in range(3))
+    took["descendants"] = median(timed(lambda: cas.read_descendant_spans(root))[0] for _ in range(7))
     took["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return took
 
